@@ -1,0 +1,1 @@
+//! What every issuer and every store must do

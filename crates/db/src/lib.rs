@@ -1,0 +1,1 @@
+//! The embedded database: inventory, journal, sealed secrets

@@ -1,0 +1,171 @@
+//! Trouble and open questions that the planner meets. They are answers, never errors.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    Held {
+        by: String,
+        reason: String,
+    },
+    Stray,
+    NameTaken {
+        name: String,
+    },
+    NoDestination,
+    ParentDisabled,
+    NoSlot {
+        used: u32,
+        live_max: u32,
+    },
+    Parked {
+        attempts: u32,
+        error: String,
+    },
+    /// Waiting for another attempt; it passes by itself.
+    Retrying {
+        attempts: u32,
+        error: String,
+    },
+    VersionMissing {
+        handle: String,
+    },
+    /// The version that consumers use is gone from the platform, and we did not remove it.
+    CurrentGone {
+        handle: String,
+    },
+    SuccessorRefused {
+        since: Timestamp,
+    },
+    StillUsed {
+        last_used: Timestamp,
+    },
+    NoUsageEvidence,
+    Overdue {
+        age_days: i64,
+        limit_days: i64,
+    },
+    StillAccepted {
+        revoked_at: Timestamp,
+    },
+    ClockWentBack {
+        recorded: Timestamp,
+    },
+    ApprovalWanted,
+    OwnerActs,
+    OnlyObserved,
+}
+
+impl Finding {
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Held { .. } => "held",
+            Self::Stray => "stray",
+            Self::NameTaken { .. } => "name_taken",
+            Self::NoDestination => "no_destination",
+            Self::ParentDisabled => "parent_disabled",
+            Self::NoSlot { .. } => "no_slot",
+            Self::Parked { .. } => "parked",
+            Self::Retrying { .. } => "retrying",
+            Self::VersionMissing { .. } => "version_missing",
+            Self::CurrentGone { .. } => "current_gone",
+            Self::SuccessorRefused { .. } => "successor_refused",
+            Self::StillUsed { .. } => "still_used",
+            Self::NoUsageEvidence => "no_usage_evidence",
+            Self::Overdue { .. } => "overdue",
+            Self::StillAccepted { .. } => "still_accepted",
+            Self::ClockWentBack { .. } => "clock_went_back",
+            Self::ApprovalWanted => "approval_wanted",
+            Self::OwnerActs => "owner_acts",
+            Self::OnlyObserved => "only_observed",
+        }
+    }
+
+    /// Whether a person has to look. What passes by itself, or was decided by a person, does not count.
+    pub fn wants_attention(&self) -> bool {
+        match self {
+            Self::Held { .. }
+            | Self::Retrying { .. }
+            | Self::OnlyObserved
+            | Self::StillUsed { .. }
+            | Self::ParentDisabled => false,
+            Self::Stray
+            | Self::NameTaken { .. }
+            | Self::NoDestination
+            | Self::NoSlot { .. }
+            | Self::Parked { .. }
+            | Self::VersionMissing { .. }
+            | Self::CurrentGone { .. }
+            | Self::SuccessorRefused { .. }
+            | Self::NoUsageEvidence
+            | Self::Overdue { .. }
+            | Self::StillAccepted { .. }
+            | Self::ClockWentBack { .. }
+            | Self::ApprovalWanted
+            | Self::OwnerActs => true,
+        }
+    }
+
+    /// What a person can do about it; `CREDENTIAL` stands for the identifier.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Held { .. } => "run `keyrota credential release CREDENTIAL` when it may move again",
+            Self::Stray => "ask its owner; rename it or remove it at the platform",
+            Self::NameTaken { .. } => "rename or remove the one that is not ours, at the platform",
+            Self::NoDestination => "name a `deliver` destination in its policy",
+            Self::ParentDisabled => "enable the application, or leave it: nothing of it is in use",
+            Self::NoSlot { .. } => "free a slot at the platform",
+            Self::Parked { .. } => "mend the cause, then run `keyrota credential rotate CREDENTIAL`",
+            Self::Retrying { .. } => "wait: it is tried again by itself",
+            Self::VersionMissing { .. } => "wait for the next listing, or look at the platform",
+            Self::CurrentGone { .. } => {
+                "run `keyrota credential rotate CREDENTIAL` for a new one, or restore it at the platform"
+            }
+            Self::SuccessorRefused { .. } => {
+                "look at the `verify` address; then `keyrota credential rollback CREDENTIAL` abandons the successor"
+            }
+            Self::StillUsed { .. } => "tell the consumer that still uses the old version",
+            Self::NoUsageEvidence => {
+                "grant the service account analytics rights, or set `retire_when = \"overlap_over\"`"
+            }
+            Self::Overdue { .. } => "tell the owner: the old version is kept alive until nobody uses it",
+            Self::StillAccepted { .. } => "the platform says deleted and still accepts it: call its support",
+            Self::ClockWentBack { .. } => "set the clock right; nothing is retired until it passes the recorded time",
+            Self::ApprovalWanted => "run `keyrota plan --out FILE`, read it, then `keyrota run --once --plan FILE`",
+            Self::OwnerActs => "tell the owner; the policy leaves the replacement to them",
+            Self::OnlyObserved => "set `mode` in its policy when Keyrota may act",
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Held { by, reason } => write!(f, "held by {by}: {reason}"),
+            Self::Stray => f.write_str("carries a successor's name but was not made by Keyrota"),
+            Self::NameTaken { name } => write!(f, "the successor's name `{name}` is taken by one that is not ours"),
+            Self::NoDestination => f.write_str("due, but its policy names no destination"),
+            Self::ParentDisabled => f.write_str("due, but its application is disabled"),
+            Self::NoSlot { used, live_max } => write!(f, "due, but {used} of {live_max} slots are taken"),
+            Self::Parked { attempts, error } => write!(f, "parked after {attempts} attempts: {error}"),
+            Self::Retrying { attempts, error } => write!(f, "attempt {attempts} failed, trying again: {error}"),
+            Self::VersionMissing { handle } => write!(f, "the listing no longer shows {handle}"),
+            Self::CurrentGone { handle } => write!(f, "{handle} was removed at the platform by somebody else"),
+            Self::SuccessorRefused { since } => write!(f, "the platform refuses the successor since {since:.0}"),
+            Self::StillUsed { last_used } => write!(f, "the old version was last used {last_used:.0}"),
+            Self::NoUsageEvidence => f.write_str("the issuer does not tell who uses the old version"),
+            Self::Overdue { age_days, limit_days } => {
+                write!(f, "the old version is {age_days} days old, past {limit_days}, and cannot be retired yet")
+            }
+            Self::StillAccepted { revoked_at } => write!(f, "revoked {revoked_at:.0} and still accepted"),
+            Self::ClockWentBack { recorded } => {
+                write!(f, "the clock is before {recorded:.0}, which is already on record")
+            }
+            Self::ApprovalWanted => f.write_str("due, and waits for a person to approve the plan"),
+            Self::OwnerActs => f.write_str("due, and its owner replaces it"),
+            Self::OnlyObserved => f.write_str("due, but its policy only observes"),
+        }
+    }
+}

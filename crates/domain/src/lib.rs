@@ -1,0 +1,27 @@
+//! The words of Keyrota as types.
+//!
+//! Everything the planner reads and writes lives here, and nothing else: no I/O, no async, no secret bytes, no
+//! serialization. Crates at the edge (database, console, command line) make their own counterparts.
+
+mod facts;
+mod finding;
+mod id;
+mod observed;
+mod phase;
+mod plan;
+mod policy;
+mod selector;
+
+pub use facts::{IssuerFacts, Overlap};
+pub use finding::Finding;
+pub use id::{
+    CredentialId, Destination, Fingerprint, Handle, InvalidId, Marker, RotationId, SecretPath, VersionNumber,
+};
+pub use jiff::{SignedDuration as Duration, Timestamp};
+pub use observed::{
+    Cause, Delivery, Hold, Observed, Origin, Owner, Parent, Presence, Rotation, Slots, Trouble, Usage, Version,
+};
+pub use phase::{IllegalPhase, Phase, PhaseEvent};
+pub use plan::{Plan, Planned, Reason, Step};
+pub use policy::{Mode, Policy, RetireWhen};
+pub use selector::{InvalidSelector, Selector};

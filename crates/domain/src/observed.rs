@@ -1,0 +1,195 @@
+//! What is known about one credential at the moment of planning.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::{CredentialId, Destination, Handle, IssuerFacts, RotationId, VersionNumber};
+
+/// Everything the planner reads about one credential. Times are the issuer's own, see `docs/adr/0003`.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    pub credential: CredentialId,
+    pub facts: Arc<IssuerFacts>,
+    /// When a listing last told us about this credential, and was believed.
+    pub seen_at: Timestamp,
+    /// The name and title that people know, given back to the successor at the end.
+    pub name: String,
+    pub title: String,
+    pub owner: Option<Owner>,
+    pub parent: Parent,
+    /// Name at the platform that a successor would carry, if something that is not ours already has it.
+    pub name_taken: Option<String>,
+    pub slots: Slots,
+    /// A version that carries a successor's name but was not made by Keyrota. Never adopted, never removed.
+    pub stray: bool,
+    pub hold: Option<Hold>,
+    /// A person asked for a replacement now.
+    pub requested: Option<Cause>,
+    /// In ascending order of number. Dead versions may be left out.
+    pub versions: Vec<Version>,
+    pub rotation: Option<Rotation>,
+    pub trouble: Trouble,
+}
+
+impl Observed {
+    pub fn version(&self, number: VersionNumber) -> Option<&Version> {
+        self.versions.iter().find(|version| version.number == number)
+    }
+
+    /// What consumers are meant to use when no rotation is under way: the newest version that is not an orphan, not
+    /// revoked and not gone.
+    pub fn current(&self) -> Option<&Version> {
+        if let Some(rotation) = &self.rotation {
+            let to = rotation.to.filter(|_| rotation.promoted()).and_then(|to| self.version(to));
+            return to.or_else(|| rotation.from.and_then(|from| self.version(from)));
+        }
+        self.versions.iter().rev().find(|version| version.origin != Origin::Orphan && version.is_live())
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    pub name: String,
+    pub email: Option<String>,
+}
+
+/// The thing at the platform to which the credential belongs, for example an application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parent {
+    Enabled,
+    Disabled,
+}
+
+/// Versions alive under the same parent, counted against the platform's limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Slots {
+    pub used: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    pub by: String,
+    pub reason: String,
+    pub since: Timestamp,
+}
+
+/// One minted instance. Immutable at the platform but for its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    pub number: VersionNumber,
+    pub handle: Handle,
+    /// Name and title at the platform as last seen.
+    pub name: String,
+    pub title: String,
+    pub origin: Origin,
+    /// Whether we hold its secret, sealed.
+    pub secret_held: bool,
+    /// The platform's time of creation: the age of the secret counts from here.
+    pub created_at: Timestamp,
+    pub presence: Presence,
+    /// When the platform last accepted it in a trial of ours.
+    pub verified_at: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
+    /// When it was proved that the platform refuses it.
+    pub dead_at: Option<Timestamp>,
+    pub usage: Usage,
+}
+
+impl Version {
+    /// Neither revoked by us nor known to be gone.
+    pub fn is_live(&self) -> bool {
+        self.revoked_at.is_none() && self.presence != Presence::Gone
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Met at the platform; made by a person or a script.
+    Found,
+    /// Issued by us, its secret sealed on arrival.
+    Issued,
+    /// Carries our marker, but its secret never reached us: the answer was lost.
+    Orphan,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    Listed,
+    /// The last believed listing did not show it; not yet confirmed by asking for it by id.
+    Missing,
+    /// The platform said that it does not know this id.
+    Gone,
+}
+
+/// Who used a version, as far as the issuer tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    pub last_used: Option<Timestamp>,
+    /// Use up to this moment would be known. `None`: the issuer has not told.
+    pub known_through: Option<Timestamp>,
+}
+
+/// A replacement under way. From the intent to issue until the successor carries the original's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotation {
+    pub id: RotationId,
+    pub cause: Cause,
+    pub started_at: Timestamp,
+    /// What is to be retired.
+    pub from: Option<VersionNumber>,
+    /// What takes its place; `None` until it is issued.
+    pub to: Option<VersionNumber>,
+    /// One entry for each destination of the policy that `to` has reached so far.
+    pub deliveries: Vec<Delivery>,
+}
+
+impl Rotation {
+    /// Promoted somewhere: consumers may already read the successor.
+    pub fn promoted(&self) -> bool {
+        self.deliveries.iter().any(|delivery| delivery.promoted_at.is_some())
+    }
+
+    pub fn delivery(&self, destination: &Destination) -> Option<&Delivery> {
+        self.deliveries.iter().find(|delivery| &delivery.destination == destination)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    Age,
+    Requested {
+        by: String,
+        reason: String,
+    },
+    Rollback {
+        by: String,
+        reason: String,
+    },
+    /// A person handed over the secret of a version that was met without one.
+    Import {
+        by: String,
+    },
+}
+
+/// How far the successor has come at one destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    pub destination: Destination,
+    pub written_at: Option<Timestamp>,
+    pub promoted_at: Option<Timestamp>,
+    /// Read back by the consumer's path and found equal.
+    pub confirmed_at: Option<Timestamp>,
+    /// First confirmation: the overlap and the silence count from here, however often it is proved again.
+    pub first_confirmed_at: Option<Timestamp>,
+}
+
+/// Failed attempts at the next step.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Trouble {
+    pub attempts: u32,
+    pub retry_at: Option<Timestamp>,
+    pub last_error: Option<String>,
+    /// Too many attempts: nothing more is tried until a person asks for it.
+    pub parked: bool,
+}

@@ -1,0 +1,42 @@
+//! What is wanted for a set of credentials.
+
+use jiff::SignedDuration;
+
+use crate::Destination;
+
+/// A policy as it applies to one credential: destinations are already spelled out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    pub name: String,
+    pub mode: Mode,
+    /// Age at which a successor is issued.
+    pub rotate_after: SignedDuration,
+    /// Both versions live at least this long after the successor was confirmed everywhere.
+    pub overlap: SignedDuration,
+    pub retire_when: RetireWhen,
+    /// The silence that `RetireWhen::Quiet` demands.
+    pub quiet_for: SignedDuration,
+    /// Age past which a version still alive is escalated. It never cuts.
+    pub retire_after: SignedDuration,
+    pub deliver: Vec<Destination>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Every step is performed when it is due.
+    Automatic,
+    /// A person approves each plan; without an approved plan, nothing begins.
+    Ask,
+    /// The owner is told and does it.
+    Notify,
+    /// Nothing but looking.
+    Observe,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetireWhen {
+    /// On evidence that nobody uses the old version.
+    Quiet,
+    /// When the overlap is over, on the policy author's word alone.
+    OverlapOver,
+}

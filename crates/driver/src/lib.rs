@@ -1,0 +1,27 @@
+//! What the author of a driver needs: traits to implement, facts to declare, errors to answer, ports to the world.
+//!
+//! A driver is a folder in `issuers` or `stores`. It reaches the world only through [`Ports`], keeps no state that
+//! matters, and never decides: the planner does. Everything here is small and meant to stay so.
+
+mod calls;
+mod error;
+mod http;
+mod issuer;
+mod ports;
+mod settings;
+mod store;
+mod ticket;
+
+pub use calls::{Budget, Calls};
+pub use error::{DriverError, Effect, Kind};
+pub use http::{Body, Http, HttpError, HttpFailure, HttpRequest, HttpResponse, Method};
+pub use issuer::{
+    Found, IssueRequest, Issued, Issuer, IssuerCheck, Listing, ListingStream, Lookup, Renamer, Revoked, Scope, Subject,
+    Trial, UsageSource, Verifier,
+};
+pub use ports::{Clock, Entropy, Ports};
+pub use settings::{InvalidSettings, SecretSource, Settings};
+pub use store::{
+    AttemptKey, Delivery, Discarded, Label, Labels, SecretStore, StoreFacts, StoreState, StoreVersion, StoredVersion,
+};
+pub use ticket::Ticket;

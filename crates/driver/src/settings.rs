@@ -1,0 +1,102 @@
+//! A driver's own keys in the configuration: typed by the driver, read by one rule.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The keys of one `[[issuer]]` or `[[store]]` table that belong to its driver.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub table: toml::Table,
+    /// Relative paths in the configuration count from here.
+    pub base_dir: PathBuf,
+}
+
+impl Settings {
+    /// Reads the table into the driver's type. Unknown keys are refused.
+    pub fn read<T: serde::de::DeserializeOwned>(&self) -> Result<T, InvalidSettings> {
+        self.table.clone().try_into().map_err(|error: toml::de::Error| InvalidSettings(error.message().to_owned()))
+    }
+}
+
+/// What is wrong with a driver's keys, naming the key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidSettings(pub String);
+
+/// Where a value that may be secret comes from. The value itself is read when the driver is built and kept in a
+/// `Secret`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum SecretSource {
+    /// In the file itself: for what is not secret, and for tests.
+    Plain(PlainText),
+    From(SourceTable),
+}
+
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct PlainText(pub String);
+
+impl std::fmt::Debug for PlainText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PlainText(..)")
+    }
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceTable {
+    /// The name of an environment variable.
+    Env(String),
+    /// A file whose content, without the final line break, is the value.
+    File(PathBuf),
+    /// A program with its arguments; its standard output, without the final line break, is the value.
+    Command(Vec<String>),
+}
+
+impl SecretSource {
+    /// Fetches the value now.
+    pub fn read(&self, base_dir: &std::path::Path) -> Result<secret::Secret, InvalidSettings> {
+        match self {
+            Self::Plain(text) => Ok(secret::Secret::from_text(text.0.clone())),
+            Self::From(SourceTable::Env(name)) => std::env::var(name)
+                .map(secret::Secret::from_text)
+                .map_err(|_| InvalidSettings(format!("the environment variable `{name}` is not set"))),
+            Self::From(SourceTable::File(path)) => {
+                let path = base_dir.join(path);
+                let bytes = std::fs::read(&path)
+                    .map_err(|error| InvalidSettings(format!("the file {} cannot be read: {error}", path.display())))?;
+                Ok(without_line_break(bytes))
+            }
+            Self::From(SourceTable::Command(words)) => run(words),
+        }
+    }
+}
+
+fn run(words: &[String]) -> Result<secret::Secret, InvalidSettings> {
+    let Some((program, arguments)) = words.split_first() else {
+        return Err(InvalidSettings("the command is empty".to_owned()));
+    };
+    let output = std::process::Command::new(program)
+        .args(arguments)
+        .stdin(std::process::Stdio::null())
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(|error| InvalidSettings(format!("the command `{program}` cannot be started: {error}")))?;
+    if !output.status.success() {
+        return Err(InvalidSettings(format!("the command `{program}` failed: {}", output.status)));
+    }
+    Ok(without_line_break(output.stdout))
+}
+
+fn without_line_break(mut bytes: Vec<u8>) -> secret::Secret {
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    secret::Secret::new(bytes)
+}

@@ -1,0 +1,101 @@
+//! A secret store: one configured place from which applications read.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use domain::{CredentialId, Fingerprint, SecretPath};
+use secret::SecretMap;
+
+use crate::{DriverError, Ticket};
+
+#[async_trait]
+pub trait SecretStore: Send + Sync + Debug {
+    fn facts(&self) -> StoreFacts;
+
+    /// Reachable, with the rights to write. Changes nothing.
+    async fn check(&self) -> Result<Vec<String>, DriverError>;
+
+    /// Adds a version. Repeating it with the same key adds nothing and answers the same version. Where the store has
+    /// labels, the new version is `pending` and readers do not see it; where it has none, they do, at once.
+    async fn write(&self, request: &Delivery<'_>, ticket: &Ticket) -> Result<StoreVersion, DriverError>;
+
+    async fn inspect(&self, at: &SecretPath) -> Result<StoreState, DriverError>;
+
+    /// Removes the content of one version. Absent already is `Ok(Discarded::GoneAlready)`.
+    async fn discard(&self, at: &SecretPath, version: &StoreVersion, ticket: &Ticket)
+    -> Result<Discarded, DriverError>;
+
+    fn labels(&self) -> Option<&dyn Labels> {
+        None
+    }
+}
+
+/// Compare-and-set promotion.
+#[async_trait]
+pub trait Labels: Send + Sync {
+    /// Moves `current` to `version` if it is on `expected` now; what was current becomes `previous`. A mismatch is
+    /// `Kind::Conflict` and changes nothing; already promoted is `Ok`.
+    async fn promote(
+        &self,
+        at: &SecretPath,
+        version: &StoreVersion,
+        expected: Option<&StoreVersion>,
+        ticket: &Ticket,
+    ) -> Result<(), DriverError>;
+}
+
+/// One write: what goes where, for whom.
+#[derive(Debug)]
+pub struct Delivery<'a> {
+    pub at: &'a SecretPath,
+    pub credential: &'a CredentialId,
+    pub value: &'a SecretMap,
+    pub fingerprint: Fingerprint,
+    pub key: AttemptKey,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StoreFacts {
+    /// A value can be read back and compared; otherwise the store proves itself by what it says of its versions.
+    pub readable: bool,
+}
+
+/// The same for every repetition of one write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptKey(pub String);
+
+/// The store's own id of a version.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StoreVersion(pub String);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Label {
+    Pending,
+    Current,
+    Previous,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoreState {
+    pub versions: Vec<StoredVersion>,
+}
+
+impl StoreState {
+    pub fn labelled(&self, label: Label) -> Option<&StoredVersion> {
+        self.versions.iter().find(|version| version.labels.contains(&label))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredVersion {
+    pub version: StoreVersion,
+    pub labels: Vec<Label>,
+    /// Of the content as it stands, where it is readable; what was recorded at the write otherwise.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discarded {
+    Now,
+    GoneAlready,
+}

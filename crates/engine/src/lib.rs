@@ -1,0 +1,1 @@
+//! Observe, plan, journal, perform, settle: the only caller of drivers

@@ -1,0 +1,1 @@
+//! The API platforms that mint credentials, one folder each

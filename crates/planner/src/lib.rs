@@ -1,0 +1,1 @@
+//! What to do next for one credential: pure, total, without a clock

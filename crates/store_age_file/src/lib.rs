@@ -1,0 +1,1 @@
+//! One encrypted file a credential, for handing over to people

@@ -1,0 +1,1 @@
+//! The secret stores that applications read, one folder each
