@@ -128,6 +128,8 @@ pub struct Usage {
     pub last_used: Option<Timestamp>,
     /// Use up to this moment would be known. `None`: the issuer has not told.
     pub known_through: Option<Timestamp>,
+    /// When the issuer was last asked. Asked and not told means that it refuses to tell.
+    pub asked_at: Option<Timestamp>,
 }
 
 /// A replacement under way. From the intent to issue until the successor carries the original's name.
@@ -148,6 +150,12 @@ impl Rotation {
     /// Promoted somewhere: consumers may already read the successor.
     pub fn promoted(&self) -> bool {
         self.deliveries.iter().any(|delivery| delivery.promoted_at.is_some())
+    }
+
+    /// Whether `to` goes out to consumers. When a successor is abandoned before its promotion, they have never read
+    /// anything but the older version, and nothing is delivered.
+    pub fn hands_out(&self) -> bool {
+        !(matches!(self.cause, Cause::Abandon { .. }) && self.to < self.from)
     }
 
     pub fn delivery(&self, destination: &Destination) -> Option<&Delivery> {

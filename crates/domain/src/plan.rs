@@ -53,6 +53,8 @@ pub enum Step {
     Rename { version: VersionNumber, name: String, title: String },
     /// Forget our sealed copies of a dead version.
     Purge { version: VersionNumber },
+    /// Nothing is left to do: the rotation is closed.
+    Complete,
 }
 
 impl Step {
@@ -69,12 +71,14 @@ impl Step {
             Self::ProveDead { .. } => "prove_dead",
             Self::Rename { .. } => "rename",
             Self::Purge { .. } => "purge",
+            Self::Complete => "complete",
         }
     }
 
     pub fn version(&self) -> Option<VersionNumber> {
         match self {
             Self::Issue { from } => *from,
+            Self::Complete => None,
             Self::Write { version, .. }
             | Self::Verify { version }
             | Self::Promote { version, .. }
@@ -100,10 +104,20 @@ impl Step {
 /// Why a step is planned. The word is stable; the sentence is for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    AgeReached { age_days: i64, limit_days: i64 },
-    Requested { by: String },
-    RolledBack { by: String },
-    Imported { by: String },
+    AgeReached {
+        age_days: i64,
+        limit_days: i64,
+    },
+    Requested {
+        by: String,
+    },
+    RolledBack {
+        by: String,
+    },
+    Imported {
+        by: String,
+    },
+    SuccessorGone,
     SuccessorIssued,
     WrittenEverywhere,
     Verified,
@@ -111,11 +125,16 @@ pub enum Reason {
     ProofTooOld,
     OverlapRuns,
     OverlapOver,
-    QuietSince { last_used: Option<Timestamp> },
+    QuietSince {
+        last_used: Option<Timestamp>,
+    },
     Abandoned,
     AnswerLost,
     Revoked,
+    /// Somebody else removed it at the platform.
+    RemovedByHand,
     ProvedDead,
+    NothingToRetire,
 }
 
 impl Reason {
@@ -125,6 +144,7 @@ impl Reason {
             Self::Requested { .. } => "requested",
             Self::RolledBack { .. } => "rolled_back",
             Self::Imported { .. } => "imported",
+            Self::SuccessorGone => "successor_gone",
             Self::SuccessorIssued => "successor_issued",
             Self::WrittenEverywhere => "written_everywhere",
             Self::Verified => "verified",
@@ -136,7 +156,9 @@ impl Reason {
             Self::Abandoned => "abandoned",
             Self::AnswerLost => "answer_lost",
             Self::Revoked => "revoked",
+            Self::RemovedByHand => "removed_by_hand",
             Self::ProvedDead => "proved_dead",
+            Self::NothingToRetire => "nothing_to_retire",
         }
     }
 }
@@ -150,6 +172,7 @@ impl fmt::Display for Reason {
             Self::Requested { by } => write!(f, "{by} asked for it"),
             Self::RolledBack { by } => write!(f, "{by} asked to go back"),
             Self::Imported { by } => write!(f, "{by} handed over its secret"),
+            Self::SuccessorGone => f.write_str("somebody removed the successor at the platform"),
             Self::SuccessorIssued => f.write_str("the successor is sealed and not yet everywhere"),
             Self::WrittenEverywhere => f.write_str("the successor waits at every destination"),
             Self::Verified => f.write_str("the platform accepts the successor"),
@@ -162,7 +185,9 @@ impl fmt::Display for Reason {
             Self::Abandoned => f.write_str("it was never handed out"),
             Self::AnswerLost => f.write_str("the answer that carried its secret was lost"),
             Self::Revoked => f.write_str("it was revoked and must now be refused"),
+            Self::RemovedByHand => f.write_str("somebody removed it at the platform, and it must now be refused"),
             Self::ProvedDead => f.write_str("the old version is proved dead"),
+            Self::NothingToRetire => f.write_str("no older version is to be retired"),
         }
     }
 }

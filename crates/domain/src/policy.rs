@@ -1,6 +1,6 @@
 //! What is wanted for a set of credentials.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::Destination;
 
@@ -19,6 +19,8 @@ pub struct Policy {
     /// Age past which a version still alive is escalated. It never cuts.
     pub retire_after: SignedDuration,
     pub deliver: Vec<Destination>,
+    /// Rotations begin no earlier: the next opening of the policy's window, when it is closed now.
+    pub begin_not_before: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

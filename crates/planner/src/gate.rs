@@ -1,0 +1,86 @@
+//! May the old version go? The one place where silence and overlap are measured.
+
+use domain::{Reason, RetireWhen, Timestamp, Version};
+
+use crate::{
+    PROOF_AGE_MAX, USAGE_ASK_AGAIN,
+    situation::{Situation, after},
+};
+
+pub(crate) enum Gate {
+    /// The overlap runs until then.
+    Until(Timestamp),
+    /// The issuer must tell who used it before anything can be said.
+    AskUse(Reason),
+    /// It was used after the successor was confirmed.
+    InUse {
+        last_used: Timestamp,
+        ask_at: Timestamp,
+    },
+    /// Nobody used it since, but the silence is still too short.
+    NotYetQuiet {
+        ask_at: Timestamp,
+    },
+    /// The policy has come to name no destination: nobody can have the successor.
+    NowhereDelivered,
+    /// The issuer does not tell.
+    NoEvidence {
+        ask_at: Option<Timestamp>,
+    },
+    Open(Reason),
+}
+
+/// Silence counts from the moment at which the last destination was first read back, or from the last use if that
+/// came later; it must last `quiet_for` and, on top, as long as the platform's own records may lag.
+pub(crate) fn gate(situation: &Situation<'_>, retiree: &Version) -> Gate {
+    if situation.rotation().is_some_and(|rotation| !rotation.hands_out()) {
+        return Gate::Open(Reason::Abandoned);
+    }
+    let Some(confirmed_at) = confirmed_everywhere_at(situation) else {
+        return Gate::NowhereDelivered;
+    };
+    let overlap_ends = after(confirmed_at, situation.policy.overlap);
+    if situation.now < overlap_ends {
+        return Gate::Until(overlap_ends);
+    }
+    if situation.policy.retire_when == RetireWhen::OverlapOver {
+        return Gate::Open(Reason::OverlapOver);
+    }
+    if !situation.observed.facts.usage {
+        return Gate::NoEvidence { ask_at: None };
+    }
+    quiet(situation, retiree, confirmed_at)
+}
+
+fn quiet(situation: &Situation<'_>, retiree: &Version, confirmed_at: Timestamp) -> Gate {
+    let usage = &retiree.usage;
+    let Some(known_through) = usage.known_through else {
+        return match usage.asked_at.map(|at| after(at, USAGE_ASK_AGAIN)) {
+            Some(ask_at) if ask_at > situation.now => Gate::NoEvidence { ask_at: Some(ask_at) },
+            _ => Gate::AskUse(Reason::OverlapOver),
+        };
+    };
+    if after(known_through, PROOF_AGE_MAX) < situation.now {
+        return Gate::AskUse(Reason::ProofTooOld);
+    }
+    let used_since = usage.last_used.filter(|at| *at > confirmed_at);
+    let silence_from = used_since.unwrap_or(confirmed_at);
+    let quiet_at = after(after(silence_from, situation.policy.quiet_for), situation.observed.facts.propagation);
+    if known_through >= quiet_at {
+        return Gate::Open(Reason::QuietSince { last_used: usage.last_used });
+    }
+    // Asked in the same second already: the next question is worth asking only later.
+    let ask_at = quiet_at.max(after(known_through, domain::Duration::from_secs(1)));
+    match used_since {
+        Some(last_used) => Gate::InUse { last_used, ask_at },
+        None => Gate::NotYetQuiet { ask_at },
+    }
+}
+
+/// When the last of the policy's destinations was first read back; `None` if one never was, or none is named.
+fn confirmed_everywhere_at(situation: &Situation<'_>) -> Option<Timestamp> {
+    let rotation = situation.rotation()?;
+    let first = |destination| rotation.delivery(destination)?.first_confirmed_at;
+    let each: Option<Vec<Timestamp>> = situation.policy.deliver.iter().map(first).collect();
+    each?.into_iter().max()
+}

@@ -1,0 +1,23 @@
+use domain::{Cause, Reason, Step};
+
+use crate::situation::{Answer, Situation};
+
+/// The successor goes to every destination that does not have it yet. One that fails is tried again alone.
+pub(crate) fn deliver(situation: &mut Situation<'_>) -> Option<Answer> {
+    let rotation = situation.rotation()?;
+    let successor = situation.handed_out()?;
+    let missing = situation
+        .policy
+        .deliver
+        .iter()
+        .filter(|destination| rotation.delivery(destination).is_none_or(|delivery| delivery.written_at.is_none()));
+    let steps: Vec<Step> = missing
+        .map(|destination| Step::Write { version: successor.number, destination: destination.clone() })
+        .collect();
+    let reason = match &rotation.cause {
+        Cause::Rollback { by, .. } | Cause::Abandon { by, .. } => Reason::RolledBack { by: by.clone() },
+        Cause::Import { by } => Reason::Imported { by: by.clone() },
+        Cause::Age | Cause::Requested { .. } => Reason::SuccessorIssued,
+    };
+    (!steps.is_empty()).then(|| Answer::steps(steps, &reason))
+}

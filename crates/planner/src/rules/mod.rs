@@ -1,0 +1,41 @@
+//! One rule a file. See `RULES` in the crate's root for their order.
+
+mod clock_went_back;
+mod complete;
+mod confirm;
+mod current_gone;
+mod deliver;
+mod due;
+mod held;
+mod issue;
+mod missing;
+mod orphan;
+mod parked;
+mod promote;
+mod prove_dead;
+mod purge;
+mod rename;
+mod retire;
+mod stray;
+mod successor_gone;
+mod verify;
+
+pub(crate) use clock_went_back::clock_went_back;
+pub(crate) use complete::complete;
+pub(crate) use confirm::confirm;
+pub(crate) use current_gone::current_gone;
+pub(crate) use deliver::deliver;
+pub(crate) use due::due;
+pub(crate) use held::held;
+pub(crate) use issue::issue;
+pub(crate) use missing::missing;
+pub(crate) use orphan::orphan;
+pub(crate) use parked::parked;
+pub(crate) use promote::promote;
+pub(crate) use prove_dead::prove_dead;
+pub(crate) use purge::purge;
+pub(crate) use rename::rename;
+pub(crate) use retire::retire;
+pub(crate) use stray::stray;
+pub(crate) use successor_gone::successor_gone;
+pub(crate) use verify::verify;

@@ -1,0 +1,100 @@
+//! What a rule is asked with, and what it may answer.
+
+use domain::{Duration, Finding, Observed, Plan, Planned, Policy, Reason, Rotation, Step, Timestamp, Version};
+
+pub(crate) struct Situation<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) policy: &'a Policy,
+    pub(crate) observed: &'a Observed,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Steps in order and the time to wake; empty: nothing to do.
+#[derive(Default)]
+pub(crate) struct Answer {
+    steps: Vec<Planned>,
+    wake_at: Option<Timestamp>,
+}
+
+impl Answer {
+    pub(crate) fn nothing() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn wake_at(at: Timestamp) -> Self {
+        Self { steps: Vec::new(), wake_at: Some(at) }
+    }
+
+    pub(crate) fn now(step: Step, reason: Reason) -> Self {
+        Self::steps([step], &reason)
+    }
+
+    pub(crate) fn steps(steps: impl IntoIterator<Item = Step>, reason: &Reason) -> Self {
+        let planned = |step| Planned { step, reason: reason.clone(), not_before: Timestamp::MIN };
+        Self { steps: steps.into_iter().map(planned).collect(), wake_at: None }
+    }
+
+    pub(crate) fn later(step: Step, reason: Reason, not_before: Timestamp) -> Self {
+        Self { steps: vec![Planned { step, reason, not_before }], wake_at: None }
+    }
+}
+
+impl<'a> Situation<'a> {
+    pub(crate) fn new(now: Timestamp, policy: &'a Policy, observed: &'a Observed) -> Self {
+        Self { now, policy, observed, findings: Vec::new() }
+    }
+
+    pub(crate) fn rotation(&self) -> Option<&'a Rotation> {
+        self.observed.rotation.as_ref()
+    }
+
+    /// The successor of the rotation under way.
+    pub(crate) fn successor(&self) -> Option<&'a Version> {
+        self.observed.version(self.rotation()?.to?)
+    }
+
+    /// The successor, where this rotation delivers it to consumers and can.
+    pub(crate) fn handed_out(&self) -> Option<&'a Version> {
+        self.rotation().filter(|rotation| rotation.hands_out())?;
+        self.successor().filter(|version| version.secret_held)
+    }
+
+    /// The version that the rotation under way retires.
+    pub(crate) fn retiree(&self) -> Option<&'a Version> {
+        self.observed.version(self.rotation()?.from?)
+    }
+
+    pub(crate) fn find(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    pub(crate) fn age_days(&self, version: &Version) -> i64 {
+        days(self.now.duration_since(version.created_at))
+    }
+
+    /// Applies what holds for every answer: a failed step waits for its next attempt, a planned step is never in the
+    /// past, and waiting has a time to wake.
+    pub(crate) fn finish(mut self, answer: Answer) -> Plan {
+        let trouble = &self.observed.trouble;
+        let retry_at = trouble.retry_at.filter(|at| *at > self.now);
+        let mut steps = answer.steps;
+        for planned in &mut steps {
+            planned.not_before = planned.not_before.max(self.now).max(retry_at.unwrap_or(Timestamp::MIN));
+        }
+        if let (Some(error), false, true) = (&trouble.last_error, trouble.parked, !steps.is_empty()) {
+            self.findings.push(Finding::Retrying { attempts: trouble.attempts, error: error.clone() });
+        }
+        let first_step = steps.first().map(|planned| planned.not_before);
+        Plan { steps, findings: self.findings, wake_at: first_step.or(answer.wake_at) }
+    }
+}
+
+/// Whole days, rounded down.
+pub(crate) fn days(duration: Duration) -> i64 {
+    duration.as_secs().div_euclid(24 * 60 * 60)
+}
+
+/// `at + duration`, held at the end of time.
+pub(crate) fn after(at: Timestamp, duration: Duration) -> Timestamp {
+    at.saturating_add(duration).unwrap_or(Timestamp::MAX)
+}
