@@ -1,30 +1,41 @@
 //! One HTTP exchange, as plain data.
 
+use std::fmt;
+
 use bytes::Bytes;
 use serde_json::Value;
 
-#[derive(Debug, Clone)]
+/// What arrives. Debug prints no header and no body: both carry secrets.
+#[derive(Clone)]
 pub struct Call {
     /// Upper case.
     pub method: String,
-    /// Path below the address at which the twin is served, starting with `/`, still percent-encoded.
+    /// As in the request line: the whole path on the host, starting with `/`, still percent-encoded.
     pub path: String,
     /// Without the question mark, still percent-encoded.
     pub query: String,
-    /// Lower-case names.
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
 }
 
 impl Call {
+    /// The first header of this name, in whatever case it came.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(have, _)| have.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
 
-#[derive(Debug, Clone)]
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ({} bytes)", self.method, self.path, self.body.len())
+    }
+}
+
+/// What goes back. Debug prints no body: it may carry a secret.
+#[derive(Clone)]
 pub struct Reply {
     pub status: u16,
+    /// Lower-case names.
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
 }
@@ -46,5 +57,11 @@ impl Reply {
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} bytes)", self.status, self.body.len())
     }
 }

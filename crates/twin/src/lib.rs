@@ -6,11 +6,20 @@
 //! (a stale list, a change that shows late, a lie) reach the twin with the call.
 
 mod call;
+mod control;
+mod duration;
 mod fault;
+mod random;
+#[cfg(feature = "serve")]
+mod serve;
 mod world;
 
 pub use call::{Call, Reply};
-pub use fault::{Fault, FaultKind, InvalidFault};
+pub use duration::{InvalidDuration, parse_duration};
+pub use fault::{Fault, FaultKind, InvalidFault, ROUTES};
+pub use random::Random;
+#[cfg(feature = "serve")]
+pub use serve::{Addresses, Clock, Serving, serve};
 pub use world::{Answer, LoggedCall, Side, World};
 
 use jiff::Timestamp;
@@ -19,6 +28,11 @@ use serde_json::Value;
 /// A simulated platform. Written from the platform's documentation; shares no types with the driver.
 pub trait Twin: Send + std::fmt::Debug {
     fn driver(&self) -> &'static str;
+
+    /// What stands between the host and the platform's own paths in its base address, for example `/api`.
+    fn base_path(&self) -> &'static str {
+        ""
+    }
 
     /// Told once, before the first call: the addresses under which the twin is served, for absolute links.
     fn serve_at(&mut self, base_url: &str, gateway_url: &str);
@@ -38,6 +52,11 @@ pub trait Twin: Send + std::fmt::Debug {
 
     /// An error in the platform's own envelope.
     fn error(&self, status: u16, message: &str) -> Reply;
+
+    /// An error as the gateway words it, where it differs.
+    fn gateway_error(&self, status: u16, message: &str) -> Reply {
+        self.error(status, message)
+    }
 
     /// Everything, secrets included. For tests.
     fn state(&self, now: Timestamp) -> Value;
