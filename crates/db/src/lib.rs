@@ -1,1 +1,24 @@
-//! The embedded database: inventory, journal, sealed secrets
+//! The embedded database: what Keyrota knows and must not lose.
+//!
+//! A write is a [`Unit`]: statements that apply all or nothing, each guarded by the number of rows it must touch, and
+//! nothing waits or computes inside a transaction. A read-compute-write is therefore a read and then a unit that
+//! checks what was read; on conflict, look again. SQL stands only in this crate.
+//!
+//! The texts keep to what SQLite and PostgreSQL share: parameters `$1..$n`, times as integers of microseconds handed
+//! in as parameters, booleans as 0 and 1.
+
+mod connection;
+mod database;
+mod error;
+mod lock;
+mod migrate;
+mod open;
+mod unit;
+mod value;
+mod writer;
+
+pub use database::{Db, Snapshot};
+pub use error::{Fault, OpenError, ReadError, WriteError};
+pub use open::Access;
+pub use unit::{Rows, Unit};
+pub use value::{FromColumn, Row, Value};

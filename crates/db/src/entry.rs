@@ -1,0 +1,258 @@
+//! Reading the inventory as the planner wants it.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use domain::{
+    CredentialId, Delivery, Destination, Handle, Hold, IssuerFacts, Observed, Owner, Parent, Rotation, RotationId,
+    SecretPath, Slots, Timestamp, Trouble, Usage, Version, VersionNumber,
+};
+
+use crate::{
+    Db, ReadError, Row, Snapshot, Value, values,
+    words::{parse_cause, parse_origin, parse_presence},
+};
+
+/// One credential with what only the database and the driver know of it.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub id: i64,
+    /// The driver's own words for where it lives.
+    pub locator: String,
+    pub observed: Observed,
+}
+
+/// Facts of each configured issuer, and when it was last observed. Credentials of issuers that are not in it are
+/// left out of every reading: they are no longer configured.
+pub type Issuers = HashMap<String, IssuerView>;
+
+#[derive(Debug, Clone)]
+pub struct IssuerView {
+    pub facts: Arc<IssuerFacts>,
+    pub observed_at: Timestamp,
+}
+
+const COLUMNS: &str = "SELECT c.id, c.credential, c.issuer, c.name, c.title, c.locator, c.owner_name, c.owner_email,
+    c.parent_enabled, c.stray, c.name_taken, c.hold_by, c.hold_reason, c.hold_since,
+    c.request_cause, c.request_by, c.request_reason,
+    c.rotation_id, c.rotation_cause, c.rotation_by, c.rotation_reason, c.rotation_started_at, c.rotation_from,
+    c.rotation_to, c.attempts, c.retry_at, c.error, c.parked,
+    v.number, v.handle, v.name, v.title, v.origin, v.created_at, v.presence, v.verified_at, v.revoked_at, v.dead_at,
+    v.last_used_at, v.usage_known_through, v.usage_asked_at, v.sealed IS NOT NULL
+    FROM credential c JOIN version v ON v.credential_id = c.id";
+const VERSION_COLUMN: usize = 28;
+
+const DELIVERIES: &str = "SELECT d.credential_id, d.store, d.path, d.written_at, d.promoted_at, d.confirmed_at,
+    d.first_confirmed_at FROM delivery d JOIN credential c ON c.id = d.credential_id AND c.rotation_id = d.rotation_id";
+
+impl Db {
+    /// One credential by its row, fresh from the database.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn entry(&self, id: i64, issuers: &Issuers) -> Result<Option<Entry>, ReadError> {
+        let mut assembler = Assembler::new(issuers);
+        let deliveries = format!("{DELIVERIES} WHERE c.id = $1");
+        self.rows(&deliveries, values![id], |row| assembler.delivery(row)).await?;
+        let mut entries = Vec::new();
+        let versions = format!("{COLUMNS} WHERE c.id = $1 ORDER BY c.id, v.number");
+        self.rows(&versions, values![id], |row| {
+            entries.extend(assembler.row(row)?);
+            Ok(())
+        })
+        .await?;
+        entries.extend(assembler.take());
+        let mut entry = entries.pop();
+        if let Some(entry) = &mut entry {
+            entry.observed.slots = self.slots(id).await?;
+        }
+        Ok(entry)
+    }
+
+    /// The rows of all credentials with this identifier: one, or none.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn entry_id(&self, credential: &CredentialId) -> Result<Option<i64>, ReadError> {
+        let sql = "SELECT id FROM credential WHERE credential = $1";
+        self.row(sql, values![credential.as_str()], |row| row.get(0)).await
+    }
+
+    /// Streams the whole inventory in the order of the rows, blocking the thread. Memory stays flat but for what is in
+    /// rotation. `each` must not call the database.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn scan_entries(&self, issuers: &Issuers, mut each: impl FnMut(Entry)) -> Result<(), ReadError> {
+        self.snapshot(|snapshot: &Snapshot<'_>| {
+            let mut assembler = Assembler::new(issuers);
+            snapshot.scan(DELIVERIES, values![], |row| assembler.delivery(row))?;
+            if issuers.values().any(|view| limits(&view.facts)) {
+                snapshot.scan(SLOTS_BY_PARENT, values![], |row| assembler.slots(row))?;
+            }
+            let sql = format!("{COLUMNS} ORDER BY c.id, v.number");
+            snapshot.scan(&sql, values![], |row| {
+                if let Some(entry) = assembler.row(row)? {
+                    each(entry);
+                }
+                Ok(())
+            })?;
+            if let Some(entry) = assembler.take() {
+                each(entry);
+            }
+            Ok(())
+        })
+    }
+
+    async fn slots(&self, id: i64) -> Result<Slots, ReadError> {
+        let used = self.row(SLOTS_OF_ONE, values![id], |row| row.get(0)).await?;
+        Ok(Slots { used: used.unwrap_or(0) })
+    }
+}
+
+const SLOTS_OF_ONE: &str = "SELECT count(*) FROM credential mine JOIN credential c ON c.parent = mine.parent
+    JOIN version v ON v.credential_id = c.id
+    WHERE mine.id = $1 AND v.revoked_at IS NULL AND v.presence <> 'gone'";
+
+const SLOTS_BY_PARENT: &str = "SELECT c.id, siblings.used FROM credential c JOIN (
+        SELECT p.parent AS parent, count(*) AS used FROM credential p JOIN version v ON v.credential_id = p.id
+        WHERE v.revoked_at IS NULL AND v.presence <> 'gone' GROUP BY p.parent
+    ) siblings ON siblings.parent = c.parent";
+
+fn limits(facts: &IssuerFacts) -> bool {
+    let domain::Overlap::Concurrent { live_max } = facts.overlap;
+    live_max.is_some()
+}
+
+/// Joins rows of credential × version, in their order, into entries.
+struct Assembler<'a> {
+    issuers: &'a Issuers,
+    deliveries: BTreeMap<i64, Vec<Delivery>>,
+    used_slots: BTreeMap<i64, u32>,
+    open: Option<Entry>,
+}
+
+impl<'a> Assembler<'a> {
+    fn new(issuers: &'a Issuers) -> Self {
+        Self { issuers, deliveries: BTreeMap::new(), used_slots: BTreeMap::new(), open: None }
+    }
+
+    fn delivery(&mut self, row: &Row<'_>) -> Result<(), ReadError> {
+        let destination =
+            Destination { store: row.get::<&str>(1)?.into(), path: row.parse(2, SecretPath::parse)? };
+        self.deliveries.entry(row.get(0)?).or_default().push(Delivery {
+            destination,
+            written_at: row.get(3)?,
+            promoted_at: row.get(4)?,
+            confirmed_at: row.get(5)?,
+            first_confirmed_at: row.get(6)?,
+        });
+        Ok(())
+    }
+
+    fn slots(&mut self, row: &Row<'_>) -> Result<(), ReadError> {
+        self.used_slots.insert(row.get(0)?, row.get(1)?);
+        Ok(())
+    }
+
+    /// Takes one row; answers the entry before it when the row begins another one.
+    fn row(&mut self, row: &Row<'_>) -> Result<Option<Entry>, ReadError> {
+        let id: i64 = row.get(0)?;
+        let mut finished = None;
+        if self.open.as_ref().is_none_or(|open| open.id != id) {
+            finished = self.open.take();
+            self.open = self.credential(id, row)?;
+        }
+        if let Some(open) = &mut self.open {
+            open.observed.versions.push(version(row)?);
+        }
+        Ok(finished)
+    }
+
+    fn take(&mut self) -> Option<Entry> {
+        self.open.take()
+    }
+
+    fn credential(&mut self, id: i64, row: &Row<'_>) -> Result<Option<Entry>, ReadError> {
+        let Some(view) = self.issuers.get(row.get::<&str>(2)?) else { return Ok(None) };
+        let observed = Observed {
+            credential: row.parse(1, CredentialId::parse)?,
+            facts: view.facts.clone(),
+            seen_at: view.observed_at,
+            name: row.get(3)?,
+            title: row.get(4)?,
+            owner: row.get::<Option<String>>(6)?.map(|name| Ok(Owner { name, email: row.get(7)? })).transpose()?,
+            parent: if row.get(8)? { Parent::Enabled } else { Parent::Disabled },
+            stray: row.get(9)?,
+            name_taken: row.get(10)?,
+            hold: hold(row)?,
+            requested: cause(row, 14)?,
+            rotation: rotation(row, self.deliveries.remove(&id).unwrap_or_default())?,
+            slots: Slots { used: self.used_slots.get(&id).copied().unwrap_or_default() },
+            trouble: Trouble {
+                attempts: row.get(24)?,
+                retry_at: row.get(25)?,
+                last_error: row.get(26)?,
+                parked: row.get(27)?,
+            },
+            versions: Vec::with_capacity(1),
+        };
+        Ok(Some(Entry { id, locator: row.get(5)?, observed }))
+    }
+}
+
+fn hold(row: &Row<'_>) -> Result<Option<Hold>, ReadError> {
+    let Some(since) = row.get(13)? else { return Ok(None) };
+    let (by, reason): (Option<String>, Option<String>) = (row.get(11)?, row.get(12)?);
+    Ok(Some(Hold { by: by.unwrap_or_default(), reason: reason.unwrap_or_default(), since }))
+}
+
+fn cause(row: &Row<'_>, column: usize) -> Result<Option<domain::Cause>, ReadError> {
+    if row.get::<Option<&str>>(column)?.is_none() {
+        return Ok(None);
+    }
+    let (by, reason) = (row.get(column + 1)?, row.get(column + 2)?);
+    row.parse(column, |word| parse_cause(word, by, reason)).map(Some)
+}
+
+fn rotation(row: &Row<'_>, deliveries: Vec<Delivery>) -> Result<Option<Rotation>, ReadError> {
+    let Some(id) = row.get::<Option<&str>>(17)? else { return Ok(None) };
+    let Some(cause) = cause(row, 18)? else { return Ok(None) };
+    Ok(Some(Rotation {
+        id: RotationId::new(id),
+        cause,
+        started_at: row.get(21)?,
+        from: row.get::<Option<u32>>(22)?.map(VersionNumber),
+        to: row.get::<Option<u32>>(23)?.map(VersionNumber),
+        deliveries,
+    }))
+}
+
+fn version(row: &Row<'_>) -> Result<Version, ReadError> {
+    let at = |column: usize| VERSION_COLUMN + column;
+    Ok(Version {
+        number: VersionNumber(row.get(at(0))?),
+        handle: row.parse(at(1), Handle::parse)?,
+        name: row.get(at(2))?,
+        title: row.get(at(3))?,
+        origin: row.parse(at(4), parse_origin)?,
+        created_at: row.get(at(5))?,
+        presence: row.parse(at(6), parse_presence)?,
+        verified_at: row.get(at(7))?,
+        revoked_at: row.get(at(8))?,
+        dead_at: row.get(at(9))?,
+        usage: Usage {
+            last_used: row.get(at(10))?,
+            known_through: row.get(at(11))?,
+            asked_at: row.get(at(12))?,
+        },
+        secret_held: row.get(at(13))?,
+    })
+}
+
+/// For the parameters of statements that take an optional version.
+pub(crate) fn number(version: Option<VersionNumber>) -> Value {
+    version.map(|version| version.0).into()
+}
