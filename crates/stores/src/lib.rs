@@ -1,1 +1,52 @@
-//! The secret stores that applications read, one folder each
+//! The secret stores that applications read, one folder each.
+//!
+//! A driver too heavy for everybody lives in a crate of its own and offers the same [`StoreDriver`]; the binary adds
+//! it to the list.
+
+pub mod embedded;
+
+use std::{fmt, sync::Arc};
+
+use db::Db;
+use driver::{InvalidSettings, Ports, SecretStore, Settings};
+use secret::Keyring;
+
+/// In alphabetic order.
+const STORES: &[StoreDriver] = &[embedded::DRIVER];
+
+/// One kind of secret store.
+#[derive(Clone, Copy)]
+pub struct StoreDriver {
+    /// What `driver = "…"` says in the configuration.
+    pub name: &'static str,
+    /// One sentence for a person who chooses.
+    pub about: &'static str,
+    /// Makes the store with the given name from its own keys. Reads files named there; calls nothing.
+    pub configure: fn(name: &str, settings: &Settings, ports: &StorePorts) -> Configured,
+    /// The driver's own keys.
+    pub schema: fn() -> schemars::Schema,
+}
+
+pub type Configured = Result<Arc<dyn SecretStore>, InvalidSettings>;
+
+impl fmt::Debug for StoreDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreDriver({})", self.name)
+    }
+}
+
+/// What a store may use: the world, and for the embedded one our own database.
+#[derive(Debug, Clone)]
+pub struct StorePorts {
+    pub db: Arc<Db>,
+    pub keyring: Arc<Keyring>,
+    pub ports: Ports,
+}
+
+pub fn all() -> &'static [StoreDriver] {
+    STORES
+}
+
+pub fn find(name: &str) -> Option<&'static StoreDriver> {
+    STORES.iter().find(|driver| driver.name == name)
+}
