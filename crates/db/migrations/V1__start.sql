@@ -166,7 +166,7 @@ CREATE TABLE decision (
     credential_id INTEGER NOT NULL REFERENCES credential (id),
     at INTEGER NOT NULL,
     decision TEXT NOT NULL,
-    by TEXT NOT NULL,
+    who TEXT NOT NULL,
     reason TEXT NOT NULL
 ) STRICT;
 CREATE INDEX decision_by_credential ON decision (credential_id, id);

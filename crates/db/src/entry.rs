@@ -45,7 +45,8 @@ const COLUMNS: &str = "SELECT c.id, c.credential, c.issuer, c.name, c.title, c.l
 const VERSION_COLUMN: usize = 28;
 
 const DELIVERIES: &str = "SELECT d.credential_id, d.store, d.path, d.written_at, d.promoted_at, d.confirmed_at,
-    d.first_confirmed_at FROM delivery d JOIN credential c ON c.id = d.credential_id AND c.rotation_id = d.rotation_id";
+    d.first_confirmed_at FROM delivery d JOIN credential c ON c.id = d.credential_id AND c.rotation_id = d.rotation_id
+    AND c.rotation_to = d.version";
 
 impl Db {
     /// One credential by its row, fresh from the database.
@@ -140,8 +141,7 @@ impl<'a> Assembler<'a> {
     }
 
     fn delivery(&mut self, row: &Row<'_>) -> Result<(), ReadError> {
-        let destination =
-            Destination { store: row.get::<&str>(1)?.into(), path: row.parse(2, SecretPath::parse)? };
+        let destination = Destination { store: row.get::<&str>(1)?.into(), path: row.parse(2, SecretPath::parse)? };
         self.deliveries.entry(row.get(0)?).or_default().push(Delivery {
             destination,
             written_at: row.get(3)?,
@@ -183,7 +183,7 @@ impl<'a> Assembler<'a> {
             seen_at: view.observed_at,
             name: row.get(3)?,
             title: row.get(4)?,
-            owner: row.get::<Option<String>>(6)?.map(|name| Ok(Owner { name, email: row.get(7)? })).transpose()?,
+            owner: owner_at(row, 6)?,
             parent: if row.get(8)? { Parent::Enabled } else { Parent::Disabled },
             stray: row.get(9)?,
             name_taken: row.get(10)?,
@@ -201,6 +201,12 @@ impl<'a> Assembler<'a> {
         };
         Ok(Some(Entry { id, locator: row.get(5)?, observed }))
     }
+}
+
+/// Name and e-mail of the owner, in two neighbouring columns.
+pub(crate) fn owner_at(row: &Row<'_>, column: usize) -> Result<Option<Owner>, ReadError> {
+    let Some(name) = row.get(column)? else { return Ok(None) };
+    Ok(Some(Owner { name, email: row.get(column + 1)? }))
 }
 
 fn hold(row: &Row<'_>) -> Result<Option<Hold>, ReadError> {
@@ -243,11 +249,7 @@ fn version(row: &Row<'_>) -> Result<Version, ReadError> {
         verified_at: row.get(at(7))?,
         revoked_at: row.get(at(8))?,
         dead_at: row.get(at(9))?,
-        usage: Usage {
-            last_used: row.get(at(10))?,
-            known_through: row.get(at(11))?,
-            asked_at: row.get(at(12))?,
-        },
+        usage: Usage { last_used: row.get(at(10))?, known_through: row.get(at(11))?, asked_at: row.get(at(12))? },
         secret_held: row.get(at(13))?,
     })
 }

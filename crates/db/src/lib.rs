@@ -9,16 +9,29 @@
 
 mod connection;
 mod database;
+mod decisions;
+mod entry;
 mod error;
+mod held_secrets;
+mod inventory;
+mod journal;
+mod kept;
 mod lock;
 mod migrate;
 mod open;
 mod unit;
 mod value;
+mod words;
 mod writer;
 
 pub use database::{Db, Snapshot};
+pub use decisions::{HistoryLine, Word};
+pub use entry::{Entry, IssuerView, Issuers};
 pub use error::{Fault, OpenError, ReadError, WriteError};
+pub use held_secrets::Delivered;
+pub use inventory::{Change, CredentialFacts, IssuerState, KnownCredential, KnownVersion, NewVersion};
+pub use journal::{BeginError, InDoubt, Intent, Journal, JournalError, NewlyIssued, Outcome};
+pub use kept::{Discard, Kept, KeptContent, KeptError, KeptLabels, KeptVersion, NewKept, Promoted, Put};
 pub use open::Access;
 pub use unit::{Rows, Unit};
 pub use value::{FromColumn, Row, Value};

@@ -20,3 +20,7 @@ pub enum Overlap {
     /// Both live, up to `live_max` versions under one parent where the platform limits them.
     Concurrent { live_max: Option<u32> },
 }
+
+/// What a successor's name ends with while both versions live. People who rotate by hand use the same, so they know
+/// what they see; and so a name with it that is not ours is a stray.
+pub const SUCCESSOR_SUFFIX: &str = "_new";

@@ -119,7 +119,7 @@ impl fmt::Display for Destination {
     }
 }
 
-/// The platform's public id of one version. Never empty: an empty id in an address would name the whole collection.
+/// The platform's public id of one version, unique within its issuer. Never empty: an empty id in an address would name the whole collection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Handle(Arc<str>);
 
@@ -159,6 +159,12 @@ impl Marker {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
         let well_formed = !rotation.is_empty() && rotation.chars().all(plain) && attempt.parse::<u32>().is_ok();
         well_formed.then(|| Self(text.trim().into()))
+    }
+
+    /// The rotation for which it was made.
+    pub fn rotation(&self) -> RotationId {
+        let rest = self.0.strip_prefix(Self::PREFIX).unwrap_or(&self.0);
+        RotationId::new(rest.split_once(':').map_or(rest, |(rotation, _)| rotation))
     }
 
     pub fn as_str(&self) -> &str {
@@ -219,6 +225,7 @@ mod tests {
     #[test]
     fn only_our_markers_are_markers() {
         let ours = Marker::new(&RotationId::new("0192-ab"), 3);
+        assert_eq!(ours.rotation().as_str(), "0192-ab");
         assert_eq!(Marker::find(ours.as_str()), Some(ours));
         for text in ["", "keyrota:", "keyrota:x", "keyrota:x:y", "made by keyrota:0192:1", "keyrota::1"] {
             assert_eq!(Marker::find(text), None, "{text}");

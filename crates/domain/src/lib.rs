@@ -12,7 +12,7 @@ mod plan;
 mod policy;
 mod selector;
 
-pub use facts::{IssuerFacts, Overlap};
+pub use facts::{IssuerFacts, Overlap, SUCCESSOR_SUFFIX};
 pub use finding::Finding;
 pub use id::{
     CredentialId, Destination, Fingerprint, Handle, InvalidId, Marker, RotationId, SecretPath, VersionNumber,

@@ -171,9 +171,15 @@ pub enum Cause {
         reason: String,
     },
     /// Back to the older version, although the newer one was promoted.
-    Rollback { by: String, reason: String },
+    Rollback {
+        by: String,
+        reason: String,
+    },
     /// The newer version was never promoted anywhere and is given up.
-    Abandon { by: String, reason: String },
+    Abandon {
+        by: String,
+        reason: String,
+    },
     /// A person handed over the secret of a version that was met without one.
     Import {
         by: String,

@@ -125,6 +125,8 @@ pub enum Reason {
     ProofTooOld,
     OverlapRuns,
     OverlapOver,
+    /// The overlap is over, and the policy demands silence too.
+    SilenceAwaited,
     QuietSince {
         last_used: Option<Timestamp>,
     },
@@ -152,6 +154,7 @@ impl Reason {
             Self::ProofTooOld => "proof_too_old",
             Self::OverlapRuns => "overlap_runs",
             Self::OverlapOver => "overlap_over",
+            Self::SilenceAwaited => "silence_awaited",
             Self::QuietSince { .. } => "quiet",
             Self::Abandoned => "abandoned",
             Self::AnswerLost => "answer_lost",
@@ -180,6 +183,7 @@ impl fmt::Display for Reason {
             Self::ProofTooOld => f.write_str("the last proof is too old to retire anything on it"),
             Self::OverlapRuns => f.write_str("both versions are valid while the overlap runs"),
             Self::OverlapOver => f.write_str("the overlap is over and the policy retires on time alone"),
+            Self::SilenceAwaited => f.write_str("the overlap is over, and the old version goes once nobody uses it"),
             Self::QuietSince { last_used: Some(at) } => write!(f, "nobody has used it since {at:.0}"),
             Self::QuietSince { last_used: None } => f.write_str("no use of it is on record"),
             Self::Abandoned => f.write_str("it was never handed out"),

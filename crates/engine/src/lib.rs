@@ -1,1 +1,30 @@
-//! Observe, plan, journal, perform, settle: the only caller of drivers
+//! Observe, plan, journal, perform, settle. The only caller of drivers.
+//!
+//! A rotation is a fixed point that the engine walks towards, one journaled step at a time: it looks, asks the
+//! planner, performs the first due step with an intent before it and an outcome after it, and looks again. Nothing
+//! that matters is kept in memory between two steps, so a process may die at any moment.
+//!
+//! The engine knows issuers and stores only by their traits, and time and network only by ports.
+
+mod approve;
+mod crash;
+mod engine;
+mod observe;
+mod perform;
+mod policies;
+mod probe;
+pub mod reconcile;
+mod rollback;
+mod run;
+mod survey;
+mod walk;
+
+pub use approve::{PlannedLine, estate_digest};
+pub use engine::{Engine, IssuerHandle, Parts};
+pub use observe::{Observation, ObserveError};
+pub use policies::{Applied, Policies};
+pub use probe::ProbeTemplate;
+pub use rollback::{RollbackError, RolledBack};
+pub use run::{IssuerTrouble, RunReport, RunRequest};
+pub use survey::{Surveyed, survey};
+pub use walk::{Progress, Silent};

@@ -1,0 +1,397 @@
+//! The journal: an intent before every effect, an outcome after it.
+//!
+//! [`Journal::begin`] returns when the intent is synced, and only then is there a ticket for a driver. An intent
+//! without an outcome is in doubt after a restart: the step is looked after, never guessed.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use domain::{
+    Cause, Destination, Fingerprint, Handle, Marker, Phase, PhaseEvent, Reason, RotationId, Step, Timestamp, Usage,
+    VersionNumber,
+};
+use driver::Ticket;
+use secret::Sealed;
+
+use crate::{Db, ReadError, Rows, Unit, WriteError, entry::number, values, words::cause_columns};
+
+/// The journal of one engine. Its epoch fences outcomes: what a later engine has taken over, an earlier one can no
+/// longer finish.
+#[derive(Debug)]
+pub struct Journal {
+    db: Arc<Db>,
+    epoch: i64,
+    next: AtomicI64,
+}
+
+/// What is about to be done, and what it rests on.
+#[derive(Debug)]
+pub struct Intent<'a> {
+    pub credential_id: i64,
+    /// The rotation that the plan was made for: if another one is under way by now, nothing begins.
+    pub rotation: Option<&'a RotationId>,
+    pub step: &'a Step,
+    pub reason: &'a Reason,
+    pub now: Timestamp,
+    /// Opens a rotation together with the intent.
+    pub opens: Option<(&'a RotationId, &'a Cause)>,
+    /// Places that must belong to this credential and to no other.
+    pub reserves: &'a [Destination],
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BeginError {
+    /// Held this very moment, or the rotation has moved on. Plan again.
+    #[error("the credential was held or has moved since it was planned")]
+    Moved,
+    #[error("the destination {0} belongs to another credential")]
+    Taken(Destination),
+    #[error("the intent could not be written")]
+    Database(#[from] WriteError),
+}
+
+/// How a step ended, with everything that has to be durable together.
+#[derive(Debug)]
+pub enum Outcome {
+    Issued(Box<NewlyIssued>),
+    Written {
+        version: VersionNumber,
+        destination: Destination,
+        store_version: String,
+        replaced: Option<String>,
+    },
+    Verified {
+        version: VersionNumber,
+    },
+    /// `store_version` where the store has no labels: there the promotion is the write.
+    Promoted {
+        destination: Destination,
+        store_version: Option<String>,
+    },
+    Confirmed {
+        destination: Destination,
+    },
+    Watched {
+        version: VersionNumber,
+        usage: Usage,
+    },
+    Revoked {
+        version: VersionNumber,
+        gone_already: bool,
+    },
+    ProvedDead {
+        version: VersionNumber,
+        evidence: &'static str,
+    },
+    Renamed {
+        version: VersionNumber,
+        name: String,
+        title: String,
+    },
+    Purged {
+        version: VersionNumber,
+    },
+    Completed,
+    /// Done, and the answer is: ask again later. Not a failure, and never parked.
+    NotYet {
+        why: String,
+        retry_at: Timestamp,
+    },
+    /// `unknown`: the effect may have taken place.
+    Failed {
+        error: String,
+        unknown: bool,
+        retry_at: Timestamp,
+        park: bool,
+    },
+}
+
+/// A successor with its secret, sealed on arrival.
+#[derive(Debug)]
+pub struct NewlyIssued {
+    pub number: VersionNumber,
+    pub handle: Handle,
+    pub name: String,
+    pub title: String,
+    pub marker: Marker,
+    pub created_at: Timestamp,
+    pub fingerprint: Fingerprint,
+    pub sealed: Sealed,
+}
+
+/// A step that was begun and whose effect nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InDoubt {
+    pub entry: i64,
+    pub credential_id: i64,
+    pub step: String,
+}
+
+impl Journal {
+    /// Takes the journal over: everything that an earlier engine began and did not finish is in doubt from now on.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn open(db: Arc<Db>) -> Result<Self, JournalError> {
+        let take_over = "INSERT INTO engine_epoch (id, epoch) VALUES (1, 1)
+            ON CONFLICT (id) DO UPDATE SET epoch = engine_epoch.epoch + 1";
+        let doubt = "UPDATE journal SET phase = 'in_doubt' WHERE phase = 'begun'";
+        db.write(Unit::new().run(take_over, values![], Rows::Exactly(1)).run(doubt, values![], Rows::Any)).await?;
+        let epoch = db.row("SELECT epoch FROM engine_epoch", values![], |row| row.get(0)).await?;
+        let last = db.row("SELECT coalesce(max(id), 0) FROM journal", values![], |row| row.get::<i64>(0)).await?;
+        let next = AtomicI64::new(last.unwrap_or_default() + 1);
+        Ok(Self { db, epoch: epoch.unwrap_or_default(), next })
+    }
+
+    /// What is in doubt, oldest first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn in_doubt(&self) -> Result<Vec<InDoubt>, ReadError> {
+        let sql = "SELECT id, credential_id, step FROM journal WHERE phase = 'in_doubt' ORDER BY id";
+        self.db
+            .rows(sql, values![], |row| {
+                Ok(InDoubt { entry: row.get(0)?, credential_id: row.get(1)?, step: row.get(2)? })
+            })
+            .await
+    }
+
+    /// Writes the intent. When it returns, the intent is on disk, and the ticket opens one driver call.
+    ///
+    /// Invariant: this is the single place through which every effect goes, and a held credential gets no ticket
+    /// here, whatever was planned.
+    ///
+    /// # Errors
+    /// [`BeginError::Moved`] when the plan is no longer true: nothing was written.
+    pub async fn begin(&self, intent: &Intent<'_>) -> Result<Ticket, BeginError> {
+        let entry = self.next.fetch_add(1, Ordering::Relaxed);
+        let guard = "UPDATE credential SET attempts = attempts
+            WHERE id = $1 AND hold_since IS NULL AND rotation_id IS NOT DISTINCT FROM $2";
+        let expected = intent.rotation.map(RotationId::as_str);
+        let mut unit = Unit::new().run(guard, values![intent.credential_id, expected], Rows::Exactly(1));
+        for destination in intent.reserves {
+            let sql = "INSERT INTO destination (store, path, credential_id) VALUES ($1, $2, $3)
+                ON CONFLICT (store, path) DO UPDATE SET credential_id = excluded.credential_id
+                WHERE destination.credential_id = excluded.credential_id";
+            let values = values![&*destination.store, destination.path.as_str(), intent.credential_id];
+            unit = unit.run(sql, values, Rows::Exactly(1));
+        }
+        let rotation = intent.opens.map_or(intent.rotation, |(id, _)| Some(id));
+        if let Some((id, cause)) = intent.opens {
+            unit = unit.and(open_rotation(intent, id, cause));
+        }
+        let sql = "INSERT INTO journal (id, credential_id, rotation_id, step, version, destination, reason, phase,
+            epoch, begun_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'begun', $8, $9)";
+        let values = values![
+            entry,
+            intent.credential_id,
+            rotation.map(RotationId::as_str),
+            intent.step.word(),
+            number(intent.step.version()),
+            intent.step.destination().map(ToString::to_string),
+            intent.reason.to_string(),
+            self.epoch,
+            intent.now
+        ];
+        unit = unit.run(sql, values, Rows::Exactly(1));
+        match self.db.write(unit).await {
+            Ok(()) => Ok(Ticket::for_journal_entry(entry)),
+            Err(WriteError::GuardMissed { statement: 0, .. }) => Err(BeginError::Moved),
+            Err(WriteError::GuardMissed { statement, wanted, touched }) => match intent.reserves.get(statement - 1) {
+                Some(taken) => Err(BeginError::Taken(taken.clone())),
+                None => Err(WriteError::GuardMissed { statement, wanted, touched }.into()),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes the outcome, and everything that it changes, in one unit. Durable when it returns.
+    ///
+    /// # Errors
+    /// A missed guard when another engine has taken over: the outcome is refused and nothing is changed.
+    pub async fn finish(
+        &self,
+        ticket: &Ticket,
+        credential_id: i64,
+        rotation: &RotationId,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Result<(), WriteError> {
+        let event = match outcome {
+            Outcome::Failed { unknown: true, .. } => PhaseEvent::AnswerLost,
+            Outcome::Failed { unknown: false, .. } => PhaseEvent::NotApplied,
+            _ => PhaseEvent::Succeeded,
+        };
+        let phase = Phase::Begun.next(event).map_or(Phase::InDoubt.word(), Phase::word);
+        let sql = "UPDATE journal SET phase = $3, ended_at = $4, outcome = $5
+            WHERE id = $1 AND epoch = $2 AND phase = 'begun'";
+        let values = values![ticket.journal_entry(), self.epoch, phase, now, outcome.sentence()];
+        let unit = Unit::new().run(sql, values, Rows::Exactly(1));
+        self.db.write(unit.and(outcome.effect(credential_id, rotation, now))).await
+    }
+
+    /// After a fresh look at the credential: what was in doubt about it is settled.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn settle(&self, credential_id: i64, found: &str, now: Timestamp) -> Result<(), WriteError> {
+        let sql = "UPDATE journal SET phase = 'settled', ended_at = coalesce(ended_at, $2),
+            outcome = coalesce(outcome || '; ', '') || $3
+            WHERE credential_id = $1 AND phase = 'in_doubt'";
+        self.db.write(Unit::new().run(sql, values![credential_id, now, found], Rows::Any)).await
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error("the journal could not be written")]
+    Write(#[from] WriteError),
+    #[error("the journal could not be read")]
+    Read(#[from] ReadError),
+}
+
+fn open_rotation(intent: &Intent<'_>, id: &RotationId, cause: &Cause) -> Unit {
+    let (word, by, reason) = cause_columns(cause);
+    let from = match intent.step {
+        Step::Issue { from } => *from,
+        _ => None,
+    };
+    let sql = "UPDATE credential SET rotation_id = $2, rotation_cause = $3, rotation_by = $4, rotation_reason = $5,
+        rotation_started_at = $6, rotation_from = $7, rotation_to = NULL, request_cause = NULL, request_by = NULL,
+        request_reason = NULL WHERE id = $1 AND rotation_id IS NULL";
+    let values = values![intent.credential_id, id.as_str(), word, by, reason, intent.now, number(from)];
+    Unit::new().run(sql, values, Rows::Exactly(1))
+}
+
+const WELL: &str = "UPDATE credential SET attempts = 0, retry_at = NULL, error = NULL WHERE id = $1";
+const MARK_DELIVERY: &str = "WHERE credential_id = $1 AND rotation_id = $2 AND store = $3 AND path = $4";
+
+impl Outcome {
+    /// For the history: what happened, in words.
+    fn sentence(&self) -> String {
+        match self {
+            Self::Issued(issued) => format!("version {} issued as {}", issued.number, issued.name),
+            Self::Written { store_version, .. } => format!("written as version {store_version}"),
+            Self::Verified { .. } => "accepted by the platform".to_owned(),
+            Self::Promoted { .. } => "current".to_owned(),
+            Self::Confirmed { .. } => "read back and equal".to_owned(),
+            Self::Watched { usage, .. } => match (usage.known_through, usage.last_used) {
+                (None, _) => "the issuer does not tell".to_owned(),
+                (Some(through), Some(last)) => format!("last used {last:.0}, known through {through:.0}"),
+                (Some(through), None) => format!("no use on record, known through {through:.0}"),
+            },
+            Self::Revoked { gone_already: true, .. } => "was gone already".to_owned(),
+            Self::Revoked { .. } => "revoked".to_owned(),
+            Self::ProvedDead { evidence, .. } => format!("proved dead: {evidence}"),
+            Self::Renamed { name, .. } => format!("named {name}"),
+            Self::Purged { .. } => "our copies are gone".to_owned(),
+            Self::Completed => "complete".to_owned(),
+            Self::NotYet { why, .. } => format!("not yet: {why}"),
+            Self::Failed { error, .. } => error.clone(),
+        }
+    }
+
+    fn effect(&self, id: i64, rotation: &RotationId, now: Timestamp) -> Unit {
+        let well = Unit::new().run(WELL, values![id], Rows::Exactly(1));
+        let one = Rows::Exactly(1);
+        match self {
+            Self::Issued(issued) => well.and(insert_issued(id, rotation, issued)),
+            Self::Written { version, destination, store_version, replaced } => {
+                let sql = "INSERT INTO delivery (credential_id, rotation_id, version, store, path, store_version,
+                    replaced, written_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                    ON CONFLICT (credential_id, rotation_id, store, path) DO UPDATE SET version = excluded.version,
+                    store_version = excluded.store_version, replaced = excluded.replaced,
+                    written_at = excluded.written_at, promoted_at = NULL, confirmed_at = NULL,
+                    first_confirmed_at = NULL";
+                let (store, path) = (&*destination.store, destination.path.as_str());
+                let values =
+                    values![id, rotation.as_str(), version.0, store, path, store_version, replaced.as_deref(), now];
+                well.run(sql, values, one)
+            }
+            Self::Promoted { destination, store_version } => {
+                let sql = format!(
+                    "UPDATE delivery SET promoted_at = $5, store_version = coalesce($6, store_version)
+                    {MARK_DELIVERY}"
+                );
+                let mut values = mark(id, rotation, destination, now);
+                values.push(store_version.as_deref().into());
+                well.run(sql, values, one)
+            }
+            Self::Confirmed { destination } => {
+                let sql = format!(
+                    "UPDATE delivery SET confirmed_at = $5, first_confirmed_at = coalesce(first_confirmed_at, $5)
+                    {MARK_DELIVERY}"
+                );
+                well.run(sql, mark(id, rotation, destination, now), one)
+            }
+            Self::Verified { version } => well.run(at_version("verified_at"), values![id, version.0, now], one),
+            Self::ProvedDead { version, .. } => well.run(at_version("dead_at"), values![id, version.0, now], one),
+            Self::Watched { version, usage } => {
+                let sql = "UPDATE version SET last_used_at = coalesce($3, last_used_at), usage_known_through = $4,
+                    usage_asked_at = $5 WHERE credential_id = $1 AND number = $2";
+                well.run(sql, values![id, version.0, usage.last_used, usage.known_through, now], one)
+            }
+            Self::Revoked { version, .. } => {
+                let sql = "UPDATE version SET revoked_at = $3, presence = 'gone'
+                    WHERE credential_id = $1 AND number = $2";
+                well.run(sql, values![id, version.0, now], one)
+            }
+            Self::Renamed { version, name, title } => {
+                let sql = "UPDATE version SET name = $3, title = $4 WHERE credential_id = $1 AND number = $2";
+                well.run(sql, values![id, version.0, name, title], one)
+            }
+            Self::Purged { version } => {
+                let sql = "UPDATE version SET sealed = NULL WHERE credential_id = $1 AND number = $2";
+                well.run(sql, values![id, version.0], one)
+            }
+            Self::Completed => {
+                let sql = "UPDATE credential SET rotation_id = NULL, rotation_cause = NULL, rotation_by = NULL,
+                    rotation_reason = NULL, rotation_started_at = NULL, rotation_from = NULL, rotation_to = NULL
+                    WHERE id = $1 AND rotation_id = $2";
+                well.run(sql, values![id, rotation.as_str()], one)
+            }
+            Self::NotYet { retry_at, .. } => {
+                let sql = "UPDATE credential SET retry_at = $2 WHERE id = $1";
+                well.run(sql, values![id, *retry_at], one)
+            }
+            Self::Failed { error, retry_at, park, .. } => {
+                let sql = "UPDATE credential SET attempts = attempts + 1, retry_at = $2, error = $3, parked = $4
+                    WHERE id = $1";
+                Unit::new().run(sql, values![id, *retry_at, error, *park], one)
+            }
+        }
+    }
+}
+
+/// One time of one version. `column` is a name of ours, never input.
+fn at_version(column: &'static str) -> String {
+    format!("UPDATE version SET {column} = $3 WHERE credential_id = $1 AND number = $2")
+}
+
+fn mark(id: i64, rotation: &RotationId, destination: &Destination, now: Timestamp) -> Vec<crate::Value> {
+    values![id, rotation.as_str(), &*destination.store, destination.path.as_str(), now]
+}
+
+fn insert_issued(id: i64, rotation: &RotationId, issued: &NewlyIssued) -> Unit {
+    let version = "INSERT INTO version (credential_id, number, handle, name, title, origin, marker, created_at,
+        presence, fingerprint, sealed) VALUES ($1, $2, $3, $4, $5, 'issued', $6, $7, 'listed', $8, $9)";
+    let values = values![
+        id,
+        issued.number.0,
+        issued.handle.as_str(),
+        &issued.name,
+        &issued.title,
+        issued.marker.as_str(),
+        issued.created_at,
+        issued.fingerprint,
+        issued.sealed.0.as_slice()
+    ];
+    let to = "UPDATE credential SET rotation_to = $3 WHERE id = $1 AND rotation_id = $2";
+    Unit::new().run(version, values, Rows::Exactly(1)).run(
+        to,
+        values![id, rotation.as_str(), issued.number.0],
+        Rows::Exactly(1),
+    )
+}

@@ -1,0 +1,125 @@
+//! The engine and what it is made of.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use db::{Db, IssuerView, Issuers, Journal};
+use domain::{CredentialId, Duration, IssuerFacts, RotationId, Timestamp};
+use driver::{Issuer, Ports, SecretStore};
+use secret::{Context, Keyring};
+
+use crate::Policies;
+
+/// Clocks that differ by less are taken for equal: the platform's `Date` counts whole seconds and travels for a while,
+/// and a jitter of that size must not move gates.
+const CLOCK_DIFFERENCE_IGNORED: Duration = Duration::from_secs(90);
+
+/// What an engine is built from. Drivers come in as values: the engine cannot name one.
+#[derive(Debug)]
+pub struct Parts {
+    pub db: Arc<Db>,
+    pub journal: Journal,
+    pub keyring: Arc<Keyring>,
+    pub ports: Ports,
+    pub issuers: Vec<(String, Arc<dyn Issuer>, IssuerFacts)>,
+    pub stores: BTreeMap<String, Arc<dyn SecretStore>>,
+    pub policies: Arc<dyn Policies>,
+}
+
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) db: Arc<Db>,
+    pub(crate) journal: Journal,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) ports: Ports,
+    pub(crate) issuers: BTreeMap<String, IssuerHandle>,
+    pub(crate) stores: BTreeMap<String, Arc<dyn SecretStore>>,
+    pub(crate) policies: Arc<dyn Policies>,
+}
+
+/// One configured issuer with its facts and its clock.
+#[derive(Debug)]
+pub struct IssuerHandle {
+    pub name: String,
+    pub driver: Arc<dyn Issuer>,
+    pub facts: Arc<IssuerFacts>,
+    /// Its clock less ours, in microseconds, as last seen.
+    offset: AtomicI64,
+}
+
+impl IssuerHandle {
+    pub(crate) fn offset(&self) -> Duration {
+        Duration::from_micros(self.offset.load(Ordering::Relaxed))
+    }
+
+    /// Takes the issuer's own clock as the time for everything about its credentials.
+    pub(crate) fn set_clock(&self, theirs: Timestamp, ours: Timestamp) {
+        let difference = theirs.duration_since(ours);
+        let offset = if difference.abs() < CLOCK_DIFFERENCE_IGNORED { Duration::ZERO } else { difference };
+        self.offset.store(i64::try_from(offset.as_micros()).unwrap_or_default(), Ordering::Relaxed);
+    }
+}
+
+impl Engine {
+    /// # Errors
+    /// Those of the database: what was observed earlier is read back.
+    pub async fn new(parts: Parts) -> Result<Self, db::ReadError> {
+        let states: HashMap<String, Duration> =
+            parts.db.issuer_states().await?.into_iter().map(|state| (state.issuer, state.clock_offset)).collect();
+        let handle = |(name, driver, facts): (String, Arc<dyn Issuer>, IssuerFacts)| {
+            let offset = states.get(&name).copied().unwrap_or_default();
+            let offset = AtomicI64::new(i64::try_from(offset.as_micros()).unwrap_or_default());
+            (name.clone(), IssuerHandle { name, driver, facts: Arc::new(facts), offset })
+        };
+        Ok(Self {
+            db: parts.db,
+            journal: parts.journal,
+            keyring: parts.keyring,
+            ports: parts.ports,
+            issuers: parts.issuers.into_iter().map(handle).collect(),
+            stores: parts.stores,
+            policies: parts.policies,
+        })
+    }
+
+    pub fn issuers(&self) -> impl Iterator<Item = &IssuerHandle> {
+        self.issuers.values()
+    }
+
+    /// The time that counts for an issuer's credentials: its own.
+    pub(crate) fn now(&self, issuer: &IssuerHandle) -> Timestamp {
+        self.ports.clock.now().saturating_add(issuer.offset()).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Facts of all configured issuers, for reading the inventory.
+    pub(crate) fn views(&self) -> Issuers {
+        self.issuers
+            .values()
+            .map(|issuer| {
+                let view = IssuerView { facts: issuer.facts.clone(), observed_at: self.now(issuer) };
+                (issuer.name.clone(), view)
+            })
+            .collect()
+    }
+
+    /// A rotation id that sorts by time and is unlike any other.
+    pub(crate) fn new_rotation(&self) -> RotationId {
+        let millis = u64::try_from(self.ports.clock.now().as_millisecond()).unwrap_or_default();
+        let mut random = [0; 10];
+        let words = [self.ports.entropy.next().to_le_bytes(), self.ports.entropy.next().to_le_bytes()];
+        for (slot, byte) in random.iter_mut().zip(words.as_flattened()) {
+            *slot = *byte;
+        }
+        RotationId::new(&uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().simple().to_string())
+    }
+}
+
+/// What a sealed version is bound to.
+pub(crate) fn sealed_as(credential: &CredentialId, version: domain::VersionNumber) -> Context<'_> {
+    Context { kind: "version", record: credential.as_str(), version: version.0 }
+}

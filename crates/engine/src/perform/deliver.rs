@@ -1,0 +1,147 @@
+//! Bringing the successor to where applications read, and reading it back.
+
+use db::{Delivered, Outcome};
+use domain::{Destination, Fingerprint, VersionNumber};
+use driver::{AttemptKey, Delivery, DriverError, Kind, Label, SecretStore, StoreState, StoreVersion, Ticket};
+use secret::SecretMap;
+
+use super::{StepEnd, Work};
+use crate::engine::sealed_as;
+
+/// Stands in a delivery for a store without labels until the promotion writes there.
+const NOT_WRITTEN: &str = "";
+
+impl Work<'_> {
+    pub(super) async fn write(
+        &self,
+        version: VersionNumber,
+        destination: &Destination,
+        ticket: &Ticket,
+    ) -> Result<Outcome, StepEnd> {
+        let store = self.store(destination)?;
+        let state = store.inspect(&destination.path).await?;
+        let replaced = state.labelled(Label::Current).map(|current| current.version.0.clone());
+        let store_version = match store.labels() {
+            Some(_) => self.put(store, version, destination, ticket).await?.0,
+            None => NOT_WRITTEN.to_owned(),
+        };
+        // A repetition of a write that was promoted already finds itself as current.
+        let replaced = replaced.filter(|current| *current != store_version);
+        Ok(Outcome::Written { version, destination: destination.clone(), store_version, replaced })
+    }
+
+    pub(super) async fn promote(
+        &self,
+        version: VersionNumber,
+        destination: &Destination,
+        ticket: &Ticket,
+    ) -> Result<Outcome, StepEnd> {
+        let store = self.store(destination)?;
+        let Some(labels) = store.labels() else {
+            let written = self.put(store, version, destination, ticket).await?;
+            return Ok(Outcome::Promoted { destination: destination.clone(), store_version: Some(written.0) });
+        };
+        let delivered = self.delivered(version, destination).await?;
+        let expected = delivered.replaced.map(StoreVersion);
+        let ours = StoreVersion(delivered.store_version);
+        match labels.promote(&destination.path, &ours, expected.as_ref(), ticket).await {
+            Ok(()) => Ok(Outcome::Promoted { destination: destination.clone(), store_version: None }),
+            Err(error) if error.kind == Kind::Conflict => Err(StepEnd::Park(format!(
+                "somebody else wrote to {destination} between our writing and our promotion: {}",
+                error.message
+            ))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The proof that a delivery arrived: the value that readers get is ours, to the byte.
+    pub(super) async fn confirm(&self, version: VersionNumber, destination: &Destination) -> Result<Outcome, StepEnd> {
+        let store = self.store(destination)?;
+        let delivered = self.delivered(version, destination).await?;
+        let (_, fingerprint) = self.secret(version).await?;
+        let state = store.inspect(&destination.path).await?;
+        if reads_ours(&state, &StoreVersion(delivered.store_version), fingerprint) {
+            return Ok(Outcome::Confirmed { destination: destination.clone() });
+        }
+        Err(StepEnd::Park(format!(
+            "what readers get at {destination} is not version {version}: somebody else wrote there"
+        )))
+    }
+
+    /// Our sealed copies of a dead version go: in the store, unless readers still get it there, and in the database.
+    pub(super) async fn purge(&self, version: VersionNumber, ticket: &Ticket) -> Result<Outcome, StepEnd> {
+        for delivered in self.all_delivered().await? {
+            if delivered.version != version || delivered.store_version == NOT_WRITTEN {
+                continue;
+            }
+            // A store that is configured no longer keeps what it has: nothing of ours can reach it.
+            let Some(store) = self.engine.stores.get(&*delivered.destination.store) else { continue };
+            let ours = StoreVersion(delivered.store_version);
+            let state = store.inspect(&delivered.destination.path).await?;
+            if state.labelled(Label::Current).is_none_or(|current| current.version != ours) {
+                store.discard(&delivered.destination.path, &ours, ticket).await?;
+            }
+        }
+        Ok(Outcome::Purged { version })
+    }
+
+    async fn put(
+        &self,
+        store: &dyn SecretStore,
+        version: VersionNumber,
+        destination: &Destination,
+        ticket: &Ticket,
+    ) -> Result<StoreVersion, StepEnd> {
+        let (value, fingerprint) = self.secret(version).await?;
+        let delivery = Delivery {
+            at: &destination.path,
+            credential: &self.entry.observed.credential,
+            value: &value,
+            fingerprint,
+            key: AttemptKey(format!("{}:{version}", self.rotation.as_str())),
+        };
+        Ok(store.write(&delivery, ticket).await?)
+    }
+
+    fn store(&self, destination: &Destination) -> Result<&dyn SecretStore, StepEnd> {
+        let store = self.engine.stores.get(&*destination.store);
+        store
+            .map(AsRef::as_ref)
+            .ok_or_else(|| StepEnd::Park(format!("the store `{}` is configured no longer", destination.store)))
+    }
+
+    /// Opens the sealed secret of one of our versions.
+    pub(super) async fn secret(&self, version: VersionNumber) -> Result<(SecretMap, Fingerprint), StepEnd> {
+        let sealed = self.engine.db.sealed_secret(self.entry.id, version).await.map_err(not_read)?;
+        let Some((sealed, fingerprint)) = sealed else {
+            return Err(StepEnd::Park(format!("the secret of version {version} is not held")));
+        };
+        let context = sealed_as(&self.entry.observed.credential, version);
+        let map = self.engine.keyring.unseal(&sealed, context).map_err(|error| StepEnd::Park(error.to_string()))?;
+        Ok((map, fingerprint))
+    }
+
+    async fn all_delivered(&self) -> Result<Vec<Delivered>, StepEnd> {
+        self.engine.db.delivered(self.entry.id).await.map_err(not_read)
+    }
+
+    async fn delivered(&self, version: VersionNumber, destination: &Destination) -> Result<Delivered, StepEnd> {
+        let latest = self
+            .all_delivered()
+            .await?
+            .into_iter()
+            .rfind(|one| one.version == version && one.destination == *destination);
+        latest.ok_or_else(|| StepEnd::NotAsPlanned(format!("version {version} was never written to {destination}")))
+    }
+}
+
+/// Where a store has labels, `current` is what readers get. Where it has none, they get the last write, and the
+/// fingerprint is what was recorded with it.
+fn reads_ours(state: &StoreState, ours: &StoreVersion, fingerprint: Fingerprint) -> bool {
+    let read = state.labelled(Label::Current);
+    read.is_some_and(|read| read.version == *ours && read.fingerprint.is_none_or(|have| have == fingerprint))
+}
+
+fn not_read(error: db::ReadError) -> StepEnd {
+    StepEnd::Error(DriverError::refused(Kind::Unavailable, format!("our own database: {error}")))
+}

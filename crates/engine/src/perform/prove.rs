@@ -1,0 +1,58 @@
+//! Trying versions: the successor must be accepted, the revoked one refused.
+
+use db::Outcome;
+use domain::{Origin, VersionNumber};
+use driver::{Lookup, Ticket, Trial};
+use secret::SecretMap;
+
+use super::{StepEnd, Work};
+use crate::{observe::subject_of, probe};
+
+impl Work<'_> {
+    pub(super) async fn verify(&self, number: VersionNumber) -> Result<Outcome, StepEnd> {
+        let version = self.version(number)?;
+        let since = self.entry.observed.rotation.as_ref().map_or(version.created_at, |rotation| rotation.started_at);
+        let (secret, _) = self.secret(number).await?;
+        match self.try_out(version, &secret).await? {
+            Some(Trial::Accepted) => Ok(Outcome::Verified { version: number }),
+            Some(Trial::Refused(why)) => Err(StepEnd::NotYet { why, since: since.max(version.created_at) }),
+            None => Err(StepEnd::Park(
+                "nothing can try the successor: the issuer offers no check and the policy names no `verify` address"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// Dead by the platform's own record, and refused wherever we can try it. A record that is still there means that
+    /// the revocation did not hold: it is repeated.
+    pub(super) async fn prove_dead(&self, number: VersionNumber, ticket: &Ticket) -> Result<Outcome, StepEnd> {
+        let version = self.version(number)?;
+        let now = self.engine.now(self.issuer);
+        let since = version.revoked_at.unwrap_or(now);
+        let subject = subject_of(self.entry);
+        if let Lookup::There { .. } = self.issuer.driver.look_up(&subject, &version.handle).await? {
+            self.issuer.driver.revoke(&subject, &version.handle, ticket).await?;
+            return Err(StepEnd::NotYet { why: "the platform still had it; revoked again".to_owned(), since });
+        }
+        if !version.secret_held || version.origin == Origin::Orphan {
+            return Ok(Outcome::ProvedDead { version: number, evidence: "gone from the platform's record" });
+        }
+        let (secret, _) = self.secret(number).await?;
+        match self.try_out(version, &secret).await? {
+            Some(Trial::Accepted) => Err(StepEnd::NotYet { why: "it is still accepted".to_owned(), since }),
+            Some(Trial::Refused(_)) => {
+                Ok(Outcome::ProvedDead { version: number, evidence: "gone from the platform's record, and refused" })
+            }
+            None => Ok(Outcome::ProvedDead { version: number, evidence: "gone from the platform's record" }),
+        }
+    }
+
+    /// Where the consumer would use it, if the policy says how; by the issuer's own check otherwise.
+    async fn try_out(&self, version: &domain::Version, secret: &SecretMap) -> Result<Option<Trial>, StepEnd> {
+        if let Some(template) = &self.applied.probe {
+            return Ok(Some(probe::try_out(&self.engine.ports.http, &**template, secret).await?));
+        }
+        let Some(verifier) = self.issuer.driver.verifier() else { return Ok(None) };
+        Ok(Some(verifier.verify(&subject_of(self.entry), &version.handle, secret).await?))
+    }
+}

@@ -1,0 +1,69 @@
+//! Going back: possible until the old version is revoked.
+
+use db::{Entry, Word};
+use domain::{Cause, Presence};
+
+use crate::Engine;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RolledBack {
+    /// The successor was promoted nowhere; it is given up.
+    Abandoned,
+    /// The older version is delivered again, and the newer one is retired with the same care.
+    TurnedAround,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RollbackError {
+    #[error("no rotation is under way")]
+    NoRotation,
+    #[error("its successor is not issued yet")]
+    NotIssued,
+    #[error("the older version is revoked already")]
+    AlreadyRevoked,
+    #[error("the secret of the older version was never known to Keyrota")]
+    SecretUnknown,
+    #[error("it is held")]
+    Held,
+    #[error("it moved in this very moment")]
+    Moved(#[source] db::WriteError),
+}
+
+impl Engine {
+    /// Turns the rotation under way around. The next steps follow from the plan.
+    ///
+    /// # Errors
+    /// See [`RollbackError`]; nothing is changed.
+    pub async fn roll_back(&self, entry: &Entry, by: &str, reason: &str) -> Result<RolledBack, RollbackError> {
+        let observed = &entry.observed;
+        let rotation = observed.rotation.as_ref().ok_or(RollbackError::NoRotation)?;
+        if observed.hold.is_some() {
+            return Err(RollbackError::Held);
+        }
+        let to = rotation.to.ok_or(RollbackError::NotIssued)?;
+        let from = rotation.from.and_then(|from| observed.version(from)).ok_or(RollbackError::AlreadyRevoked)?;
+        if from.revoked_at.is_some() || from.presence == Presence::Gone {
+            return Err(RollbackError::AlreadyRevoked);
+        }
+        let (by, reason) = (by.to_owned(), reason.to_owned());
+        let word_by = by.clone();
+        let word_reason = reason.clone();
+        let (cause, done) = if rotation.promoted() {
+            if !from.secret_held {
+                return Err(RollbackError::SecretUnknown);
+            }
+            (Cause::Rollback { by, reason }, RolledBack::TurnedAround)
+        } else {
+            (Cause::Abandon { by, reason }, RolledBack::Abandoned)
+        };
+        let issuer = self.issuers.get(observed.credential.issuer());
+        let at = issuer.map_or_else(|| self.ports.clock.now(), |issuer| self.now(issuer));
+        let word = Word { by: &word_by, reason: &word_reason, at };
+        let new = self.new_rotation();
+        self.db
+            .turn_around(entry.id, &rotation.id, (&new, &cause), to, from.number, word)
+            .await
+            .map_err(RollbackError::Moved)?;
+        Ok(done)
+    }
+}

@@ -1,0 +1,265 @@
+//! One run: observe, plan, perform every step that is due.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Mutex,
+};
+
+use domain::{CredentialId, Finding, Plan, Selector, Step, Timestamp};
+use futures_util::{StreamExt, future, stream};
+
+use crate::{
+    Engine, Observation, ObserveError, Progress, Surveyed,
+    observe::ObserveError as Observe,
+    survey::survey,
+    walk::{End, Walk, Walked},
+};
+
+/// Credentials walked at once. Most of them wait for the network, whose budget is each issuer's own; what this
+/// bounds is memory and the number of steps that are open at a crash.
+const WALKS_AT_ONCE: usize = 256;
+
+/// What a run may touch.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    pub selector: Selector,
+    /// Only these identifiers, when a plan is carried out.
+    pub only: Option<HashSet<String>>,
+    /// Identifiers for which a person has approved the plan.
+    pub approved: HashSet<String>,
+    /// Look at the issuers first. Without it, the run rests on the last observation.
+    pub observe: bool,
+}
+
+impl RunRequest {
+    pub fn everything() -> Self {
+        Self { selector: Selector::everything(), only: None, approved: HashSet::new(), observe: true }
+    }
+
+    fn covers(&self, credential: &str) -> bool {
+        self.selector.matches(credential) && self.only.as_ref().is_none_or(|only| only.contains(credential))
+    }
+}
+
+/// An issuer that could not be worked with in this run.
+#[derive(Debug)]
+pub struct IssuerTrouble {
+    pub issuer: String,
+    pub error: ObserveError,
+}
+
+/// What a run did, and what it left.
+#[derive(Debug, Default)]
+pub struct RunReport {
+    pub observations: Vec<Observation>,
+    pub troubles: Vec<IssuerTrouble>,
+    /// Steps performed, by their word.
+    pub performed: BTreeMap<&'static str, usize>,
+    /// Credentials on which at least one step was performed.
+    pub touched: usize,
+    /// Credentials whose next step waits for its time.
+    pub waiting: usize,
+    pub next_at: Option<Timestamp>,
+    /// What a person should look at.
+    pub attention: Vec<(CredentialId, Finding)>,
+    /// Policies whose first rotation did not come through: the others were not begun.
+    pub halted: Vec<String>,
+    /// Our own database failed during the run.
+    pub broken: Option<String>,
+}
+
+/// A credential with something to do.
+struct Candidate {
+    id: i64,
+    issuer: String,
+    /// The policy, when its next step would begin a rotation.
+    begins: Option<String>,
+}
+
+impl Engine {
+    /// Observes, plans and performs until nothing is due.
+    ///
+    /// # Errors
+    /// Those of the database outside any single credential; trouble with an issuer or a credential is in the report.
+    pub async fn run_once(&self, request: &RunRequest, progress: &dyn Progress) -> Result<RunReport, db::ReadError> {
+        let mut report = RunReport::default();
+        if request.observe {
+            self.observe_all(&mut report, progress).await;
+        }
+        let doubts = self.journal.in_doubt().await?;
+        let in_doubt: HashSet<i64> = doubts.into_iter().map(|doubt| doubt.credential_id).collect();
+        let halted: BTreeSet<String> = report.troubles.iter().map(|trouble| trouble.issuer.clone()).collect();
+        let candidates = self.candidates(request, &in_doubt, &halted)?;
+        progress.begin(candidates.len());
+        let walk = Walk { request, in_doubt: &in_doubt, progress };
+        self.walk_all(candidates, &walk, &mut report).await;
+        self.look_back(request, &mut report)?;
+        Ok(report)
+    }
+
+    /// Observes every issuer; what fails is in the report.
+    pub async fn observe_all(&self, report: &mut RunReport, progress: &dyn Progress) {
+        let observing = self.issuers.values().map(|issuer| async {
+            let observed = self.observe(issuer, progress).await;
+            (issuer.name.clone(), observed)
+        });
+        for (issuer, observed) in future::join_all(observing).await {
+            match observed {
+                Ok(observation) => report.observations.push(observation),
+                Err(error) => report.troubles.push(IssuerTrouble { issuer, error }),
+            }
+        }
+    }
+
+    /// Plans the whole inventory, as [`survey`] does, with this engine's issuers.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn survey(&self, each: impl FnMut(Surveyed)) -> Result<(), db::ReadError> {
+        let issuers = self
+            .issuers
+            .values()
+            .map(|issuer| (issuer.name.clone(), (issuer.facts.clone(), self.now(issuer))))
+            .collect();
+        survey(&self.db, &*self.policies, &issuers, each)
+    }
+
+    fn candidates(
+        &self,
+        request: &RunRequest,
+        in_doubt: &HashSet<i64>,
+        halted: &BTreeSet<String>,
+    ) -> Result<Vec<Candidate>, db::ReadError> {
+        let mut candidates = Vec::new();
+        self.survey(|surveyed| {
+            let credential = &surveyed.entry.observed.credential;
+            if !request.covers(credential.as_str()) || halted.contains(credential.issuer()) {
+                return;
+            }
+            let id = surveyed.entry.id;
+            let Some((plan, applied)) = &surveyed.planned else { return };
+            let retrying = surveyed.entry.observed.trouble.retry_at.is_some() && !plan.steps.is_empty();
+            if plan.due(surveyed.now).is_none() && !in_doubt.contains(&id) && !retrying {
+                return;
+            }
+            let begins = plan.steps.first().is_some_and(|planned| matches!(planned.step, Step::Issue { .. }));
+            let begins = begins && surveyed.entry.observed.rotation.is_none();
+            candidates.push(Candidate {
+                id,
+                issuer: credential.issuer().to_owned(),
+                begins: begins.then(|| applied.policy.name.clone()),
+            });
+        })?;
+        Ok(candidates)
+    }
+
+    /// First what is under way and one new rotation of each policy; the other new ones only when that one came
+    /// through. A bad template or a wrong destination then costs one credential, not the estate.
+    async fn walk_all(&self, candidates: Vec<Candidate>, walk: &Walk<'_>, report: &mut RunReport) {
+        let mut canaries: HashMap<String, i64> = HashMap::new();
+        let (mut first, mut rest) = (Vec::new(), Vec::new());
+        for candidate in candidates {
+            match &candidate.begins {
+                Some(policy) if canaries.contains_key(policy) => rest.push(candidate),
+                Some(policy) => {
+                    canaries.insert(policy.clone(), candidate.id);
+                    first.push(candidate);
+                }
+                None => first.push(candidate),
+            }
+        }
+        let halted = Mutex::new(BTreeMap::new());
+        let walked = self.walk_some(first, walk, &halted).await;
+        let failed: HashSet<i64> =
+            walked.iter().filter(|(_, walked)| !came_through(walked)).map(|(id, _)| *id).collect();
+        take(report, walked);
+        canaries.retain(|_, id| failed.contains(id));
+        rest.retain(|candidate| candidate.begins.as_ref().is_none_or(|policy| !canaries.contains_key(policy)));
+        report.halted.extend(canaries.into_keys());
+        let walked = self.walk_some(rest, walk, &halted).await;
+        take(report, walked);
+        let halted = halted.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (issuer, source) in halted {
+            let error = Observe::Listing { issuer: issuer.clone(), source };
+            report.troubles.push(IssuerTrouble { issuer, error });
+        }
+    }
+
+    /// Walks many at once. An issuer in systemic trouble is left alone for the rest of the run.
+    async fn walk_some(
+        &self,
+        candidates: Vec<Candidate>,
+        walk: &Walk<'_>,
+        halted: &Mutex<BTreeMap<String, driver::DriverError>>,
+    ) -> Vec<(i64, Walked)> {
+        let lock = || halted.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        stream::iter(candidates)
+            .map(|candidate| async move {
+                if lock().contains_key(&candidate.issuer) {
+                    return None;
+                }
+                let mut walked = self.walk(candidate.id, walk).await;
+                if let End::Systemic(error) = std::mem::replace(&mut walked.end, End::Unfinished) {
+                    lock().entry(candidate.issuer).or_insert(error);
+                }
+                Some((candidate.id, walked))
+            })
+            .buffer_unordered(WALKS_AT_ONCE)
+            .filter_map(future::ready)
+            .collect()
+            .await
+    }
+
+    /// What is left after the run: who waits, and who wants a person.
+    fn look_back(&self, request: &RunRequest, report: &mut RunReport) -> Result<(), db::ReadError> {
+        self.survey(|surveyed| {
+            let credential = &surveyed.entry.observed.credential;
+            let Some((plan, _)) = &surveyed.planned else { return };
+            if !request.covers(credential.as_str()) {
+                return;
+            }
+            if let Some(next) = plan.steps.first() {
+                report.waiting += 1;
+                report.next_at = Some(report.next_at.map_or(next.not_before, |at| at.min(next.not_before)));
+            }
+            let wanting = plan.findings.iter().filter(|finding| finding.wants_attention());
+            report.attention.extend(wanting.map(|finding| (credential.clone(), finding.clone())));
+        })
+    }
+}
+
+fn take(report: &mut RunReport, walked: Vec<(i64, Walked)>) {
+    for (_, walked) in walked {
+        if !walked.steps.is_empty() {
+            report.touched += 1;
+        }
+        for step in walked.steps {
+            *report.performed.entry(step).or_default() += 1;
+        }
+        if let End::Broken(why) = walked.end {
+            report.broken.get_or_insert(why);
+        }
+    }
+}
+
+/// The canary's successor is current everywhere, or its policy leaves the beginning to a person.
+fn came_through(walked: &Walked) -> bool {
+    if !matches!(walked.end, End::Settled | End::Unfinished) || walked.credential.is_none() {
+        return false;
+    }
+    let unproved = |plan: &Plan| {
+        plan.steps.first().is_some_and(|planned| {
+            matches!(
+                planned.step,
+                Step::Issue { .. }
+                    | Step::Write { .. }
+                    | Step::Verify { .. }
+                    | Step::Promote { .. }
+                    | Step::Confirm { .. }
+            )
+        })
+    };
+    let parked = walked.plan.findings.iter().any(|finding| matches!(finding, Finding::Parked { .. }));
+    let approval = walked.plan.findings.iter().any(|finding| matches!(finding, Finding::ApprovalWanted));
+    approval || !(parked || unproved(&walked.plan))
+}

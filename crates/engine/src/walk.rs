@@ -1,0 +1,159 @@
+//! Walking one credential: plan, perform the first due step, look again, until nothing is due.
+
+use std::{collections::HashSet, fmt::Debug, time::Duration as StdDuration};
+
+use db::Entry;
+use domain::{CredentialId, Duration, Finding, Mode, Plan, Planned, Step};
+
+use crate::{Applied, Engine, ObserveError, RunRequest, perform::Performed};
+
+/// A whole rotation takes fewer steps, even with each tried twice; more means that something goes round in circles,
+/// and the next run goes on where this one stopped.
+const STEPS_PER_WALK_MAX: usize = 100;
+/// A failed attempt whose next one is this near is waited for, so that a hiccup does not cost a day until the next
+/// scheduled run.
+const WAIT_FOR_RETRY_MAX: Duration = Duration::from_secs(20);
+const WAITS_PER_WALK_MAX: usize = 40;
+
+/// What a run tells while it works. Called from many tasks; must be quick.
+pub trait Progress: Send + Sync + Debug {
+    fn observing(&self, issuer: &str, found: usize, total: Option<u64>);
+    /// `walks` credentials have something to do.
+    fn begin(&self, walks: usize);
+    fn performed(&self, credential: &CredentialId, step: &Step);
+    fn walked(&self);
+}
+
+/// Nobody listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn observing(&self, _issuer: &str, _found: usize, _total: Option<u64>) {}
+    fn begin(&self, _walks: usize) {}
+    fn performed(&self, _credential: &CredentialId, _step: &Step) {}
+    fn walked(&self) {}
+}
+
+/// Where a walk ended.
+#[derive(Debug)]
+pub(crate) struct Walked {
+    pub(crate) credential: Option<CredentialId>,
+    pub(crate) steps: Vec<&'static str>,
+    pub(crate) plan: Plan,
+    pub(crate) end: End,
+}
+
+#[derive(Debug)]
+pub(crate) enum End {
+    /// Nothing is due now.
+    Settled,
+    /// It goes on in the next run.
+    Unfinished,
+    /// The whole issuer is in trouble.
+    Systemic(driver::DriverError),
+    /// Our own database failed: nothing further may be done.
+    Broken(String),
+}
+
+/// What the walk knows beside the database.
+#[derive(Debug)]
+pub(crate) struct Walk<'a> {
+    pub(crate) request: &'a RunRequest,
+    /// Rows with steps in doubt from before: they are looked at first.
+    pub(crate) in_doubt: &'a HashSet<i64>,
+    pub(crate) progress: &'a dyn Progress,
+}
+
+impl Engine {
+    pub(crate) async fn walk(&self, id: i64, walk: &Walk<'_>) -> Walked {
+        let mut walked = Walked { credential: None, steps: Vec::new(), plan: Plan::default(), end: End::Unfinished };
+        walked.end = match self.go(id, walk, &mut walked).await {
+            Ok(end) => end,
+            Err(WalkError::Look(ObserveError::Listing { source, .. })) if source.kind.is_systemic() => {
+                End::Systemic(source)
+            }
+            Err(WalkError::Look(ObserveError::Listing { .. })) => End::Unfinished,
+            Err(error) => End::Broken(error.to_string()),
+        };
+        walk.progress.walked();
+        walked
+    }
+
+    async fn go(&self, id: i64, walk: &Walk<'_>, walked: &mut Walked) -> Result<End, WalkError> {
+        let mut look_first = walk.in_doubt.contains(&id);
+        let mut waits = 0;
+        for _ in 0..STEPS_PER_WALK_MAX {
+            let Some(entry) = self.db.entry(id, &self.views()).await? else { return Ok(End::Settled) };
+            walked.credential = Some(entry.observed.credential.clone());
+            if look_first {
+                self.look_again(&entry).await?;
+                look_first = false;
+                continue;
+            }
+            let Some((plan, applied)) = self.plan(&entry) else { return Ok(End::Settled) };
+            walked.plan = plan;
+            let Some(due) = self.due(&entry, &applied, &walked.plan, walk.request) else {
+                if waits < WAITS_PER_WALK_MAX && self.wait_for_retry(&entry, &walked.plan).await {
+                    waits += 1;
+                    continue;
+                }
+                return Ok(End::Settled);
+            };
+            let Some(issuer) = self.issuers.get(entry.observed.credential.issuer()) else { return Ok(End::Settled) };
+            match self.perform(issuer, &entry, &applied, &due).await? {
+                Performed::Done => {
+                    walked.steps.push(due.step.word());
+                    walk.progress.performed(&entry.observed.credential, &due.step);
+                }
+                Performed::Later | Performed::Overtaken => {}
+                Performed::LookFirst => look_first = true,
+                Performed::Systemic(error) => return Ok(End::Systemic(error)),
+            }
+        }
+        Ok(End::Unfinished)
+    }
+
+    /// The plan for one credential, by its issuer's clock and the policy that applies to it.
+    pub(crate) fn plan(&self, entry: &Entry) -> Option<(Plan, Applied)> {
+        let issuer = self.issuers.get(entry.observed.credential.issuer())?;
+        let now = self.now(issuer);
+        let applied = self.policies.applied(&entry.observed.credential, now)?;
+        Some((planner::plan(now, &applied.policy, &entry.observed), applied))
+    }
+
+    /// The step to perform now, if there is one and nobody has to approve it first.
+    fn due(&self, entry: &Entry, applied: &Applied, plan: &Plan, request: &RunRequest) -> Option<Planned> {
+        let issuer = self.issuers.get(entry.observed.credential.issuer())?;
+        let due = plan.due(self.now(issuer))?;
+        let begins = matches!(due.step, Step::Issue { .. }) && entry.observed.rotation.is_none();
+        let asks = applied.policy.mode == Mode::Ask && entry.observed.requested.is_none();
+        let approved = request.approved.contains(entry.observed.credential.as_str());
+        (!(begins && asks) || approved).then(|| due.clone())
+    }
+
+    /// Waits for the next attempt when it is near; anything else is left to the next run.
+    async fn wait_for_retry(&self, entry: &Entry, plan: &Plan) -> bool {
+        let Some(issuer) = self.issuers.get(entry.observed.credential.issuer()) else { return false };
+        let parked = plan.findings.iter().any(|finding| matches!(finding, Finding::Parked { .. }));
+        let (Some(retry_at), false) = (entry.observed.trouble.retry_at, parked || plan.steps.is_empty()) else {
+            return false;
+        };
+        let wait = retry_at.duration_since(self.now(issuer));
+        if wait > WAIT_FOR_RETRY_MAX || plan.wake_at.is_none_or(|at| at > retry_at) {
+            return false;
+        }
+        self.ports.clock.sleep(StdDuration::try_from(wait).unwrap_or_default()).await;
+        true
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum WalkError {
+    #[error("the credential could not be looked at")]
+    Look(#[from] ObserveError),
+    #[error("the inventory could not be read: {0}")]
+    Read(#[from] db::ReadError),
+    #[error("the journal could not be written: {0}")]
+    Write(#[from] db::WriteError),
+}
