@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use std::{fs, sync::Arc, thread};
+use std::{fs, path::Path, sync::Arc, thread};
 
 use db::{Access, Db, Fault, OpenError, ReadError, Row, Rows, Unit, Value, WriteError, values};
 use futures_util::{FutureExt as _, future::join_all};
@@ -346,7 +346,7 @@ fn only_the_owner_may_read_the_files() {
     let parent = TempDir::new().unwrap();
     let data_dir = parent.path().join("deep/data");
     let db = Db::open(&data_dir, Access::Engine).unwrap();
-    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&data_dir), 0o700);
     let mut names = Vec::new();
     for entry in fs::read_dir(&data_dir).unwrap() {
@@ -357,4 +357,46 @@ fn only_the_owner_may_read_the_files() {
     names.sort();
     assert_eq!(names, ["engine.lock", "keyrota.db", "keyrota.db-shm", "keyrota.db-wal"]);
     drop(db);
+}
+
+/// Schemas as they were released, with rows of that time. A released schema never changes: a new one is a further
+/// migration and a further line here. Until the first release, copy `migrations/V1__start.sql` over its file.
+const PAST: &[(&str, &str)] = &[(include_str!("past/V1.schema.sql"), include_str!("past/V1.rows.sql"))];
+
+#[test]
+fn every_past_schema_opens_and_becomes_the_newest() {
+    let fresh = TempDir::new().unwrap();
+    drop(Db::open(fresh.path(), Access::Engine).unwrap());
+    for (position, (_, rows)) in PAST.iter().enumerate() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("keyrota.db");
+        let past = rusqlite::Connection::open(&path).unwrap();
+        past.execute_batch("CREATE TABLE schema_version (number INTEGER PRIMARY KEY) STRICT").unwrap();
+        for (number, (schema, _)) in (1..).zip(&PAST[..=position]) {
+            past.execute_batch(schema).unwrap();
+            past.execute("INSERT INTO schema_version VALUES (?1)", [number]).unwrap();
+        }
+        past.execute_batch(rows).unwrap();
+        past.close().unwrap();
+
+        wait(async {
+            let db = Db::open(dir.path(), Access::Engine).unwrap();
+            assert_eq!(db.wrapped_key().await, Ok(Some(WrappedKey(vec![1, 2]))));
+            let at = domain::SecretPath::parse("apic/acme/shop").unwrap();
+            let content = db.kept("local").content(&at, None).await.unwrap().unwrap();
+            assert_eq!((content.number, content.sealed.0, content.labels.pending), (1, vec![0x11], Some(2)));
+        });
+        let (opened, newest) = (schema(dir.path()), schema(fresh.path()));
+        for (ours, theirs) in opened.iter().zip(&newest) {
+            assert_eq!(ours, theirs, "a database that began with schema {} differs from a new one", position + 1);
+        }
+        assert_eq!(opened.len(), newest.len());
+    }
+}
+
+fn schema(data_dir: &Path) -> Vec<(String, Option<String>)> {
+    let connection = rusqlite::Connection::open(data_dir.join("keyrota.db")).unwrap();
+    let mut statement = connection.prepare("SELECT name, sql FROM sqlite_schema ORDER BY type, name").unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
 }

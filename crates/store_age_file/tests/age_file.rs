@@ -11,6 +11,7 @@ use std::{
 
 use age::x25519::Identity;
 use async_trait::async_trait;
+use contract::store::StoreFixture;
 use db::Db;
 use domain::{CredentialId, Fingerprint, SecretPath, Timestamp};
 use driver::{
@@ -146,6 +147,18 @@ fn ticket() -> Ticket {
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+#[test]
+fn it_keeps_the_contract() {
+    let (keyring, _) = Keyring::create(&RootKey::generate().unwrap()).unwrap();
+    let keyring = Arc::new(keyring);
+    wait(contract::store::check_all(async || {
+        let Fixture { dir, store, .. } = Fixture::new();
+        let keyring = keyring.clone();
+        let fingerprint = Box::new(move |value: &SecretMap| keyring.fingerprint(value));
+        StoreFixture { store, fingerprint, kept: Box::new(dir) }
+    }));
 }
 
 #[test]

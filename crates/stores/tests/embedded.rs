@@ -12,6 +12,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use contract::store::StoreFixture;
 use db::{Access, Db, Rows, Unit, values};
 use domain::{CredentialId, SecretPath, Timestamp};
 use driver::{
@@ -126,6 +127,23 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 
 fn labels(state: &StoreState) -> Vec<(&str, &[Label])> {
     state.versions.iter().map(|version| (version.version.0.as_str(), version.labels.as_slice())).collect()
+}
+
+/// Every driver of the list: a new one says here what it needs, or the test fails.
+#[test]
+fn every_store_keeps_the_contract() {
+    for driver in stores::all() {
+        wait(contract::store::check_all(async || {
+            let settings = match driver.name {
+                "embedded" => no_settings(),
+                other => panic!("no settings for the contract of `{other}`"),
+            };
+            let ports = Fixture::new(Db::in_memory().unwrap()).ports;
+            let store = (driver.configure)("checked", &settings, &ports).unwrap();
+            let fingerprint = Box::new(move |value: &SecretMap| ports.keyring.fingerprint(value));
+            StoreFixture { store, fingerprint, kept: Box::new(()) }
+        }));
+    }
 }
 
 #[test]
