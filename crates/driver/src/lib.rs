@@ -20,7 +20,7 @@ pub use issuer::{
     Trial, UsageSource, Verifier,
 };
 pub use ports::{Clock, Entropy, Ports};
-pub use settings::{InvalidSettings, SecretSource, Settings};
+pub use settings::{InvalidSettings, PlainText, SecretSource, Settings, SourceTable};
 pub use store::{
     AttemptKey, Delivery, Discarded, Label, Labels, SecretStore, StoreFacts, StoreState, StoreVersion, StoredVersion,
 };

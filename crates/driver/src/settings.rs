@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The keys of one `[[issuer]]` or `[[store]]` table that belong to its driver.
-#[derive(Debug, Clone)]
+/// Debug prints the names of the keys alone: a value may be a secret that stands in the file itself.
+#[derive(Clone)]
 pub struct Settings {
     pub table: toml::Table,
     /// Relative paths in the configuration count from here.
@@ -20,6 +21,13 @@ impl Settings {
     }
 }
 
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let keys: Vec<&String> = self.table.keys().collect();
+        write!(f, "Settings({keys:?})")
+    }
+}
+
 /// What is wrong with a driver's keys, naming the key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -28,7 +36,10 @@ pub struct InvalidSettings(pub String);
 /// Where a value that may be secret comes from. The value itself is read when the driver is built and kept in a
 /// `Secret`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "it must be a text, { env = \"NAME\" }, { file = \"PATH\" } or { command = [\"prog\", \"arg\"] }"
+)]
 pub enum SecretSource {
     /// In the file itself: for what is not secret, and for tests.
     Plain(PlainText),
