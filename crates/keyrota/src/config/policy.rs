@@ -1,0 +1,257 @@
+//! Policies as the commands use them: checked, defaults filled in.
+
+use std::{collections::HashMap, sync::Arc};
+
+use domain::{CredentialId, Destination, Mode, Policy, RetireWhen, Selector};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+
+use super::{
+    error::{ConfigError, Problem},
+    path_template::{PathTemplate, RenderError},
+    period::Period,
+    schedule::Schedule,
+    tables::{ModeWord, PolicyTable, RetireWhenWord, ScheduleTable},
+    verify::VerifyConfig,
+    {Drivers, Places, StoreConfig, first_segment},
+};
+
+const ROTATE_AFTER: Period = Period::days(90);
+const OVERLAP: Period = Period::days(10);
+const QUIET_FOR: Period = Period::days(1);
+
+/// One `[[policy]]`.
+#[derive(Debug)]
+pub(crate) struct PolicyConfig {
+    pub(crate) name: String,
+    pub(crate) selector: Selector,
+    pub(crate) mode: Mode,
+    pub(crate) rotate_after: SignedDuration,
+    pub(crate) overlap: SignedDuration,
+    pub(crate) retire_when: RetireWhen,
+    pub(crate) quiet_for: SignedDuration,
+    pub(crate) retire_after: SignedDuration,
+    pub(crate) deliver: Vec<DeliverConfig>,
+    pub(crate) verify: Option<VerifyConfig>,
+    pub(crate) schedule: Option<Schedule>,
+    /// What each issuer calls the parts of its credentials' paths.
+    levels: Arc<IssuerLevels>,
+}
+
+pub(super) type IssuerLevels = HashMap<String, &'static [&'static str]>;
+
+/// One destination, its path still a template.
+#[derive(Debug, Clone)]
+pub(crate) struct DeliverConfig {
+    pub(crate) store: Arc<str>,
+    pub(crate) path: PathTemplate,
+}
+
+impl PolicyConfig {
+    /// The policy as it applies to one credential now.
+    ///
+    /// # Errors
+    /// When a delivery path names a part that the credential's path does not have.
+    pub(crate) fn applied(&self, credential: &CredentialId, now: Timestamp) -> Result<Policy, RenderError> {
+        let levels = self.levels.get(credential.issuer()).copied().unwrap_or_default();
+        let mut deliver = Vec::with_capacity(self.deliver.len());
+        for destination in &self.deliver {
+            let path = destination.path.render(credential, levels)?;
+            deliver.push(Destination { store: destination.store.clone(), path });
+        }
+        Ok(Policy {
+            name: self.name.clone(),
+            mode: self.mode,
+            rotate_after: self.rotate_after,
+            overlap: self.overlap,
+            retire_when: self.retire_when,
+            quiet_for: self.quiet_for,
+            retire_after: self.retire_after,
+            deliver,
+            begin_not_before: self.begin(credential, now).filter(|begin| *begin > now),
+        })
+    }
+
+    fn begin(&self, credential: &CredentialId, now: Timestamp) -> Option<Timestamp> {
+        Some(self.schedule.as_ref()?.opening(now)?.begin(credential))
+    }
+}
+
+/// What a policy may refer to.
+pub(super) struct Configured<'a> {
+    pub(super) drivers: &'a Drivers<'a>,
+    pub(super) issuer_levels: Arc<IssuerLevels>,
+    pub(super) stores: &'a [StoreConfig],
+    pub(super) notifiers: &'a [String],
+}
+
+impl Configured<'_> {
+    /// The placeholders that mean something for the issuers whose credentials the selector can match. While none of
+    /// them is configured, which is worth a note and no error, every driver's.
+    fn levels(&self, selector: &Selector) -> Vec<&'static str> {
+        let text = selector.to_string();
+        let first = first_segment(&text);
+        let can_match = |issuer: &str| first.contains('*') || first == issuer;
+        let matching = self.issuer_levels.iter().filter(|(issuer, _)| can_match(issuer));
+        let mut levels: Vec<&str> = matching.flat_map(|(_, levels)| levels.iter()).copied().collect();
+        if levels.is_empty() {
+            levels.extend(self.drivers.issuers.iter().flat_map(|driver| driver.levels));
+        }
+        levels.sort_unstable();
+        levels.dedup();
+        levels
+    }
+}
+
+/// Turns one table into a policy, or says what in it is wrong and where.
+pub(super) fn check(
+    table: PolicyTable,
+    label: &str,
+    places: &Places,
+    configured: &Configured<'_>,
+) -> Result<PolicyConfig, ConfigError> {
+    let value = |key: &str, message: String| {
+        places.of(key).says(Problem::Value { key: key.to_owned(), table: label.to_owned(), message })
+    };
+    let selector = Selector::parse(&table.selector).map_err(|error| value("match", error.to_string()))?;
+    let periods = Periods::check(&table, label, places)?;
+    check_notify(&table.notify, label, places, configured)?;
+    let deliver = check_deliver(&table, &configured.levels(&selector), label, places, configured)?;
+    let verify = table.verify.map(VerifyConfig::check).transpose().map_err(|message| value("verify", message))?;
+    let schedule = table.schedule.map(|schedule| check_schedule(schedule, label, places)).transpose()?;
+    Ok(PolicyConfig {
+        name: table.name,
+        selector,
+        mode: match table.mode {
+            ModeWord::Automatic => Mode::Automatic,
+            ModeWord::Ask => Mode::Ask,
+            ModeWord::Notify => Mode::Notify,
+            ModeWord::Observe => Mode::Observe,
+        },
+        rotate_after: periods.rotate_after.duration(),
+        overlap: periods.overlap.duration(),
+        retire_when: match table.retire_when {
+            RetireWhenWord::Quiet => RetireWhen::Quiet,
+            RetireWhenWord::OverlapOver => RetireWhen::OverlapOver,
+        },
+        quiet_for: periods.quiet_for.duration(),
+        retire_after: periods.retire_after.duration(),
+        deliver,
+        verify,
+        schedule,
+        levels: configured.issuer_levels.clone(),
+    })
+}
+
+struct Periods {
+    rotate_after: Period,
+    overlap: Period,
+    quiet_for: Period,
+    retire_after: Period,
+}
+
+impl Periods {
+    fn check(table: &PolicyTable, label: &str, places: &Places) -> Result<Self, ConfigError> {
+        let rotate_after = table.rotate_after.unwrap_or(ROTATE_AFTER);
+        let overlap = table.overlap.unwrap_or(OVERLAP);
+        let retire_after = table.retire_after.unwrap_or(rotate_after.plus(overlap));
+        let wrong = |key: &str, message: String| {
+            Err(places.of(key).says(Problem::Periods { table: label.to_owned(), message }))
+        };
+        if rotate_after.is_zero() {
+            return wrong(
+                "rotate_after",
+                "`rotate_after` is zero, so a credential would be replaced for ever".to_owned(),
+            );
+        }
+        if table.retire_after.is_some() && retire_after <= rotate_after {
+            return wrong(
+                "retire_after",
+                format!(
+                    "`retire_after` ({retire_after}) must be longer than `rotate_after` ({rotate_after}), or every old \
+                     version is overdue before it has a successor"
+                ),
+            );
+        }
+        if rotate_after.plus(overlap) > retire_after {
+            return wrong(
+                if table.retire_after.is_some() { "retire_after" } else { "overlap" },
+                format!(
+                    "`rotate_after` ({rotate_after}) and `overlap` ({overlap}) together are longer than `retire_after` \
+                     ({retire_after}), so every rotation would be overdue"
+                ),
+            );
+        }
+        Ok(Self { rotate_after, overlap, quiet_for: table.quiet_for.unwrap_or(QUIET_FOR), retire_after })
+    }
+}
+
+fn check_deliver(
+    policy: &PolicyTable,
+    levels: &[&str],
+    label: &str,
+    places: &Places,
+    configured: &Configured<'_>,
+) -> Result<Vec<DeliverConfig>, ConfigError> {
+    let mut deliver: Vec<DeliverConfig> = Vec::new();
+    for table in &policy.deliver {
+        let Some(store) = configured.stores.iter().find(|store| store.name == table.store) else {
+            let known = configured.stores.iter().map(|store| store.name.clone()).collect();
+            return Err(places.of("deliver").says(unknown_name(label, "store", &table.store, known)));
+        };
+        if let (Some(wanted), Some(destination)) = (&policy.environment, &store.environment)
+            && wanted != destination
+        {
+            return Err(places.of("environment").says(Problem::Environment {
+                table: label.to_owned(),
+                policy: wanted.clone(),
+                store: store.name.clone(),
+                destination: destination.clone(),
+            }));
+        }
+        let path = PathTemplate::parse(&table.path, levels)
+            .map_err(|invalid| places.of("deliver").says(Problem::Path { table: label.to_owned(), invalid }))?;
+        if deliver.iter().any(|other| *other.store == *store.name && other.path == path) {
+            let message = format!("it names the same path of the store `{}` twice", store.name);
+            let problem = Problem::Value { key: "deliver".to_owned(), table: label.to_owned(), message };
+            return Err(places.of("deliver").says(problem));
+        }
+        deliver.push(DeliverConfig { store: store.name.as_str().into(), path });
+    }
+    Ok(deliver)
+}
+
+fn check_notify(
+    notify: &[String],
+    label: &str,
+    places: &Places,
+    configured: &Configured<'_>,
+) -> Result<(), ConfigError> {
+    let is_known = |name: &String| name == "owner" || configured.notifiers.contains(name);
+    match notify.iter().find(|name| !is_known(name)) {
+        Some(name) => {
+            let known = ["owner".to_owned()].into_iter().chain(configured.notifiers.iter().cloned()).collect();
+            Err(places.of("notify").says(unknown_name(label, "notifier", name, known)))
+        }
+        None => Ok(()),
+    }
+}
+
+fn unknown_name(table: &str, kind: &'static str, name: &str, known: Vec<String>) -> Problem {
+    let nearest = super::nearest::nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+    Problem::UnknownName { table: table.to_owned(), kind, name: name.to_owned(), nearest, known }
+}
+
+fn check_schedule(table: ScheduleTable, label: &str, places: &Places) -> Result<Schedule, ConfigError> {
+    let place = places.of("schedule");
+    let window = match table.window.parse() {
+        Ok(window) => window,
+        Err(invalid) => return Err(place.says(Problem::Window { table: label.to_owned(), invalid })),
+    };
+    let name = table.timezone.as_deref().unwrap_or("UTC");
+    let zone = TimeZone::get(name).map_err(|_| {
+        let message = format!("`{name}` is not a time zone of the IANA database, such as \"Europe/Berlin\"");
+        place.says(Problem::Value { key: "schedule".to_owned(), table: label.to_owned(), message })
+    })?;
+    let jitter = table.jitter.map_or(SignedDuration::ZERO, Period::duration);
+    Ok(Schedule::new(window, zone, jitter))
+}
