@@ -37,11 +37,11 @@ impl Observed {
         self.versions.iter().find(|version| version.number == number)
     }
 
-    /// What consumers are meant to use when no rotation is under way: the newest version that is not an orphan, not
-    /// revoked and not gone.
+    /// What consumers are meant to use. When no rotation is under way, the newest version that is not an orphan, not
+    /// revoked and not gone; in a rotation its successor from the first promotion on.
     pub fn current(&self) -> Option<&Version> {
         if let Some(rotation) = &self.rotation {
-            let to = rotation.to.filter(|_| rotation.promoted()).and_then(|to| self.version(to));
+            let to = rotation.to.filter(|_| rotation.serves()).and_then(|to| self.version(to));
             return to.or_else(|| rotation.from.and_then(|from| self.version(from)));
         }
         self.versions.iter().rev().find(|version| version.origin != Origin::Orphan && version.is_live())
@@ -156,6 +156,21 @@ impl Rotation {
     /// anything but the older version, and nothing is delivered.
     pub fn hands_out(&self) -> bool {
         !(matches!(self.cause, Cause::Abandon { .. }) && self.to < self.from)
+    }
+
+    /// Whether consumers may already read `to`: promoted, or in use before this rotation began.
+    pub fn serves(&self) -> bool {
+        self.promoted() || !self.hands_out() || matches!(self.cause, Cause::Import { .. })
+    }
+
+    /// The cause of a rotation that goes back from this one. Giving a successor up needs that consumers have never
+    /// read it; where this rotation itself goes back, they did, although it may have promoted nothing yet.
+    pub fn way_back(&self, by: String, reason: String) -> Cause {
+        if self.promoted() || matches!(self.cause, Cause::Rollback { .. }) {
+            Cause::Rollback { by, reason }
+        } else {
+            Cause::Abandon { by, reason }
+        }
     }
 
     pub fn delivery(&self, destination: &Destination) -> Option<&Delivery> {

@@ -48,14 +48,12 @@ impl Engine {
         let (by, reason) = (by.to_owned(), reason.to_owned());
         let word_by = by.clone();
         let word_reason = reason.clone();
-        let (cause, done) = if rotation.promoted() {
-            if !from.secret_held {
-                return Err(RollbackError::SecretUnknown);
-            }
-            (Cause::Rollback { by, reason }, RolledBack::TurnedAround)
-        } else {
-            (Cause::Abandon { by, reason }, RolledBack::Abandoned)
-        };
+        let cause = rotation.way_back(by, reason);
+        let done =
+            if matches!(cause, Cause::Abandon { .. }) { RolledBack::Abandoned } else { RolledBack::TurnedAround };
+        if done == RolledBack::TurnedAround && !from.secret_held {
+            return Err(RollbackError::SecretUnknown);
+        }
         let issuer = self.issuers.get(observed.credential.issuer());
         let at = issuer.map_or_else(|| self.ports.clock.now(), |issuer| self.now(issuer));
         let word = Word { by: &word_by, reason: &word_reason, at };

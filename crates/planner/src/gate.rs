@@ -21,7 +21,7 @@ pub(crate) enum Gate {
     NotYetQuiet {
         ask_at: Timestamp,
     },
-    /// The policy has come to name no destination: nobody can have the successor.
+    /// Nobody can have the successor: the policy has come to name no destination, or its secret is not in our hands.
     NowhereDelivered,
     /// The issuer does not tell.
     NoEvidence {
@@ -31,12 +31,13 @@ pub(crate) enum Gate {
 }
 
 /// Silence counts from the moment at which the last destination was first read back, or from the last use if that
-/// came later; it must last `quiet_for` and, on top, as long as the platform's own records may lag.
+/// came later; it must last `quiet_for` and, on top, as long as the platform's own records may lag, which is its
+/// propagation. Records that lag further are no evidence.
 pub(crate) fn gate(situation: &Situation<'_>, retiree: &Version) -> Gate {
     if situation.rotation().is_some_and(|rotation| !rotation.hands_out()) {
         return Gate::Open(Reason::Abandoned);
     }
-    let Some(confirmed_at) = confirmed_everywhere_at(situation) else {
+    let Some(confirmed_at) = situation.handed_out().and_then(|_| confirmed_everywhere_at(situation)) else {
         return Gate::NowhereDelivered;
     };
     let overlap_ends = after(confirmed_at, situation.policy.overlap);
@@ -54,23 +55,30 @@ pub(crate) fn gate(situation: &Situation<'_>, retiree: &Version) -> Gate {
 
 fn quiet(situation: &Situation<'_>, retiree: &Version, confirmed_at: Timestamp) -> Gate {
     let usage = &retiree.usage;
+    let propagation = situation.observed.facts.propagation;
+    let ask_again_at = usage.asked_at.map(|at| after(at, USAGE_ASK_AGAIN)).filter(|at| *at > situation.now);
+    let untold =
+        ask_again_at.map_or(Gate::AskUse(Reason::SilenceAwaited), |ask_at| Gate::NoEvidence { ask_at: Some(ask_at) });
     let Some(known_through) = usage.known_through else {
-        return match usage.asked_at.map(|at| after(at, USAGE_ASK_AGAIN)) {
-            Some(ask_at) if ask_at > situation.now => Gate::NoEvidence { ask_at: Some(ask_at) },
-            _ => Gate::AskUse(Reason::OverlapOver),
-        };
+        return untold;
     };
-    if after(known_through, PROOF_AGE_MAX) < situation.now {
+    let asked_at = usage.asked_at.map_or(known_through, |at| at.max(known_through));
+    if after(after(known_through, propagation), PROOF_AGE_MAX) < asked_at {
+        // Told, but of a time too long ago: no evidence, and asking again at once would bring no better one.
+        return untold;
+    }
+    if after(asked_at, PROOF_AGE_MAX) < situation.now {
         return Gate::AskUse(Reason::ProofTooOld);
     }
     let used_since = usage.last_used.filter(|at| *at > confirmed_at);
     let silence_from = used_since.unwrap_or(confirmed_at);
-    let quiet_at = after(after(silence_from, situation.policy.quiet_for), situation.observed.facts.propagation);
+    let quiet_at = after(after(silence_from, situation.policy.quiet_for), propagation);
     if known_through >= quiet_at {
         return Gate::Open(Reason::QuietSince { last_used: usage.last_used });
     }
+    let lag = asked_at.duration_since(known_through);
     // Asked in the same second already: the next question is worth asking only later.
-    let ask_at = quiet_at.max(after(known_through, domain::Duration::from_secs(1)));
+    let ask_at = after(quiet_at, lag).max(after(asked_at, domain::Duration::from_secs(1)));
     match used_since {
         Some(last_used) => Gate::InUse { last_used, ask_at },
         None => Gate::NotYetQuiet { ask_at },

@@ -6,6 +6,7 @@
 //! Invariant: nothing here knows which platform it plans for. Facts decide.
 
 mod gate;
+mod preflight;
 mod rules;
 mod situation;
 
@@ -31,6 +32,7 @@ const RULES: &[Rule] = &[
     rules::held,
     rules::clock_went_back,
     rules::parked,
+    rules::left_to_others,
     rules::orphan,
     rules::missing,
     rules::successor_gone,

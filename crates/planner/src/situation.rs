@@ -1,6 +1,6 @@
 //! What a rule is asked with, and what it may answer.
 
-use domain::{Duration, Finding, Observed, Plan, Planned, Policy, Reason, Rotation, Step, Timestamp, Version};
+use domain::{Duration, Finding, Observed, Origin, Plan, Planned, Policy, Reason, Rotation, Step, Timestamp, Version};
 
 pub(crate) struct Situation<'a> {
     pub(crate) now: Timestamp,
@@ -59,9 +59,20 @@ impl<'a> Situation<'a> {
         self.successor().filter(|version| version.secret_held)
     }
 
-    /// The version that the rotation under way retires.
+    /// The version that the rotation under way retires. Never its own successor, whatever the record says.
     pub(crate) fn retiree(&self) -> Option<&'a Version> {
-        self.observed.version(self.rotation()?.from?)
+        let rotation = self.rotation()?;
+        self.observed.version(rotation.from.filter(|from| rotation.to != Some(*from))?)
+    }
+
+    /// What the rotation under way leaves behind: the retiree, and successors of ours that others replaced before
+    /// they had served.
+    pub(crate) fn left_behind(&self) -> impl Iterator<Item = &'a Version> {
+        let (from, to) = self.rotation().map_or((None, None), |rotation| (rotation.from, rotation.to));
+        let ours = move |version: &&Version| Some(version.number) == from || version.origin == Origin::Issued;
+        let other = move |version: &&Version| Some(version.number) != to;
+        let under_way = self.rotation().is_some();
+        self.observed.versions.iter().filter(move |version| under_way && ours(version) && other(version))
     }
 
     pub(crate) fn find(&mut self, finding: Finding) {

@@ -21,10 +21,9 @@ fn latest_record(situation: &Situation<'_>) -> Option<Timestamp> {
     let deliveries = rotation.deliveries.iter().flat_map(|delivery| {
         [delivery.written_at, delivery.promoted_at, delivery.confirmed_at, delivery.first_confirmed_at]
     });
-    let versions = situation
-        .observed
-        .versions
-        .iter()
-        .flat_map(|version| [version.revoked_at, version.dead_at, version.verified_at]);
+    let versions = situation.observed.versions.iter().flat_map(|version| {
+        let usage = &version.usage;
+        [version.revoked_at, version.dead_at, version.verified_at, usage.known_through, usage.asked_at]
+    });
     deliveries.chain(versions).flatten().chain([rotation.started_at]).max()
 }

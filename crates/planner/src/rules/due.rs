@@ -1,6 +1,7 @@
-use domain::{Finding, Mode, Overlap, Parent, Reason, Step, Timestamp};
+use domain::{Finding, Mode, Reason, Step, Timestamp};
 
 use crate::{
+    preflight::refusal,
     rules::issue::cause_as_reason,
     situation::{Answer, Situation, after, days},
 };
@@ -37,7 +38,7 @@ fn not_due(situation: &Situation<'_>, due_at: Timestamp) -> Answer {
     }
 }
 
-/// Preflight: everything that can be refused without a call. A person's own request overrides the mode, nothing else.
+/// A person's own request overrides the mode, nothing else.
 fn may_begin(situation: &mut Situation<'_>) -> bool {
     let observed = situation.observed;
     if observed.requested.is_none() {
@@ -54,22 +55,8 @@ fn may_begin(situation: &mut Situation<'_>) -> bool {
             }
         }
     }
-    let refusal = if situation.policy.deliver.is_empty() {
-        Some(Finding::NoDestination)
-    } else if observed.parent == Parent::Disabled {
-        Some(Finding::ParentDisabled)
-    } else if let Some(name) = &observed.name_taken {
-        Some(Finding::NameTaken { name: name.clone() })
-    } else {
-        no_slot(situation)
-    };
+    let refusal = refusal(situation);
     let refused = refusal.is_some();
     situation.findings.extend(refusal);
     !refused
-}
-
-fn no_slot(situation: &Situation<'_>) -> Option<Finding> {
-    let Overlap::Concurrent { live_max } = situation.observed.facts.overlap;
-    let used = situation.observed.slots.used;
-    live_max.filter(|max| used >= *max).map(|live_max| Finding::NoSlot { used, live_max })
 }

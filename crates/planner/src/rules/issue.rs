@@ -1,6 +1,9 @@
-use domain::{Cause, Finding, Reason, Step};
+use domain::{Cause, Reason, Rotation, Step};
 
-use crate::situation::{Answer, Situation};
+use crate::{
+    preflight::refusal,
+    situation::{Answer, Situation},
+};
 
 /// The rotation has begun and has no successor yet: the first attempt failed, or its answer was lost and the orphan
 /// is gone by now.
@@ -9,11 +12,16 @@ pub(crate) fn issue(situation: &mut Situation<'_>) -> Option<Answer> {
     if rotation.to.is_some() {
         return None;
     }
-    if let Some(name) = &situation.observed.name_taken {
-        situation.find(Finding::NameTaken { name: name.clone() });
-        return Some(Answer::nothing());
+    Some(issue_again(situation, rotation, cause_as_reason(situation, &rotation.cause)))
+}
+
+/// Another successor in the same rotation, if the preflight finds nothing against it.
+pub(crate) fn issue_again(situation: &mut Situation<'_>, rotation: &Rotation, reason: Reason) -> Answer {
+    if let Some(finding) = refusal(situation) {
+        situation.find(finding);
+        return Answer::nothing();
     }
-    Some(Answer::now(Step::Issue { from: rotation.from }, cause_as_reason(situation, &rotation.cause)))
+    Answer::now(Step::Issue { from: rotation.from }, reason)
 }
 
 /// Why a rotation was begun, as the reason of its first step.

@@ -1,4 +1,4 @@
-use domain::{Finding, Origin, Presence};
+use domain::{Finding, Presence};
 
 use crate::situation::{Answer, Situation};
 
@@ -6,7 +6,7 @@ use crate::situation::{Answer, Situation};
 /// been asked for it by id, nothing is concluded from its absence.
 pub(crate) fn missing(situation: &mut Situation<'_>) -> Option<Answer> {
     let version = situation.observed.versions.iter().find(|version| {
-        version.presence == Presence::Missing && version.revoked_at.is_none() && version.origin != Origin::Orphan
+        version.presence == Presence::Missing && version.revoked_at.is_none() && version.dead_at.is_none()
     })?;
     let handle = version.handle.to_string();
     situation.find(Finding::VersionMissing { handle });

@@ -17,15 +17,16 @@ pub(crate) fn retire(situation: &mut Situation<'_>) -> Option<Answer> {
         Gate::InUse { last_used, ask_at } => {
             situation.find(Finding::StillUsed { last_used });
             escalate(situation, retiree);
-            Some(Answer::later(Step::Watch { version }, Reason::OverlapOver, ask_at))
+            Some(Answer::later(Step::Watch { version }, Reason::SilenceAwaited, ask_at))
         }
-        Gate::NotYetQuiet { ask_at } => Some(Answer::later(Step::Watch { version }, Reason::OverlapRuns, ask_at)),
+        Gate::NotYetQuiet { ask_at } => Some(Answer::later(Step::Watch { version }, Reason::SilenceAwaited, ask_at)),
         Gate::NoEvidence { ask_at } => {
             situation.find(Finding::NoUsageEvidence);
             escalate(situation, retiree);
             Some(
-                ask_at
-                    .map_or_else(Answer::nothing, |at| Answer::later(Step::Watch { version }, Reason::OverlapOver, at)),
+                ask_at.map_or_else(Answer::nothing, |at| {
+                    Answer::later(Step::Watch { version }, Reason::SilenceAwaited, at)
+                }),
             )
         }
         Gate::NowhereDelivered => {

@@ -1,15 +1,23 @@
-use domain::{Finding, Presence, Reason, Step};
+use domain::{Finding, Reason};
 
-use crate::situation::{Answer, Situation};
+use crate::{
+    rules::issue::issue_again,
+    situation::{Answer, Situation},
+};
 
-/// Somebody removed the successor at the platform while the old version still lives: another one is issued. If
-/// consumers may already read the removed one, that is an outage in the making and said so.
+/// The successor is no more while the rotation goes on, mostly because somebody removed it at the platform: another
+/// one is issued. If consumers may already read the removed one, that is an outage in the making and said so.
 pub(crate) fn successor_gone(situation: &mut Situation<'_>) -> Option<Answer> {
     let rotation = situation.rotation()?;
-    let successor = situation.successor().filter(|version| version.presence == Presence::Gone)?;
+    let number = rotation.to?;
+    let successor = situation.successor();
+    if successor.is_some_and(|version| version.is_live() && version.dead_at.is_none()) {
+        return None;
+    }
     if rotation.promoted() {
-        let handle = successor.handle.to_string();
+        // Dead versions may be left out of what is observed; its number is known in any case.
+        let handle = successor.map_or_else(|| format!("version {number}"), |version| version.handle.to_string());
         situation.find(Finding::CurrentGone { handle });
     }
-    Some(Answer::now(Step::Issue { from: rotation.from }, Reason::SuccessorGone))
+    Some(issue_again(situation, rotation, Reason::SuccessorGone))
 }
