@@ -1,0 +1,59 @@
+//! The test command of the README, and what it needs.
+
+use std::{path::Path, time::Instant};
+
+use crate::{cargo, tidy};
+
+/// Which optional tools are there. None of them is needed for the tests themselves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tools {
+    fmt: bool,
+    clippy: bool,
+    nextest: bool,
+    deny: bool,
+}
+
+/// Everything the tests need comes with the source and the registry, so there is nothing to install; what is missing
+/// is said, with what happens instead.
+pub(crate) fn setup(root: &Path) -> anyhow::Result<Tools> {
+    let tools = Tools {
+        fmt: cargo::has(root, "fmt"),
+        clippy: cargo::has(root, "clippy"),
+        nextest: cargo::has(root, "nextest"),
+        deny: cargo::has(root, "deny"),
+    };
+    let missing = [
+        (tools.fmt, "rustfmt", "the format is not checked (rustup component add rustfmt)"),
+        (tools.clippy, "clippy", "lints are not checked (rustup component add clippy)"),
+        (tools.nextest, "cargo-nextest", "cargo test runs the tests instead, which takes longer"),
+        (tools.deny, "cargo-deny", "licences and banned crates are not checked"),
+    ];
+    for (_, name, instead) in missing.iter().filter(|(there, ..)| !there) {
+        eprintln!("note: {name} is not installed: {instead}");
+    }
+    Ok(tools)
+}
+
+pub(crate) fn test(root: &Path) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let tools = setup(root)?;
+    // The cheapest first: a mistake is known early.
+    tidy::report(root)?;
+    if tools.fmt {
+        cargo::run(root, &["fmt", "--all", "--", "--check"])?;
+    }
+    if tools.deny {
+        cargo::run(root, &["deny", "--offline", "check", "bans", "licenses", "sources"])?;
+    }
+    if tools.clippy {
+        cargo::run(root, &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
+    }
+    if tools.nextest {
+        cargo::run(root, &["nextest", "run", "--workspace"])?;
+        cargo::run(root, &["test", "--workspace", "--doc", "--quiet"])?;
+    } else {
+        cargo::run(root, &["test", "--workspace"])?;
+    }
+    eprintln!("all checks and tests passed in {} s", started.elapsed().as_secs());
+    Ok(())
+}
