@@ -12,6 +12,7 @@ mod fault;
 mod random;
 #[cfg(feature = "serve")]
 mod serve;
+mod stages;
 mod world;
 
 pub use call::{Call, Reply};
@@ -20,6 +21,7 @@ pub use fault::{Fault, FaultKind, InvalidFault, ROUTES};
 pub use random::Random;
 #[cfg(feature = "serve")]
 pub use serve::{Addresses, Clock, Serving, serve};
+pub use stages::{OptionSet, Stages};
 pub use world::{Answer, LoggedCall, Side, World};
 
 use jiff::Timestamp;

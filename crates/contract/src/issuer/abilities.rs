@@ -1,0 +1,74 @@
+//! Facts, the preflight, and usage.
+
+use driver::{Kind, Trial};
+use jiff::{SignedDuration, Timestamp};
+
+use super::stage::{Stage, subject};
+
+pub(super) async fn agree_with_facts(it: &Stage) {
+    let facts = it.issuer.facts();
+    assert_eq!(facts, it.issuer.facts(), "facts do not change");
+    assert_eq!(facts.names, it.issuer.renamer().is_some(), "names are there to be given back");
+    assert_eq!(facts.usage, it.issuer.usage().is_some());
+    assert!(facts.propagation >= SignedDuration::ZERO);
+}
+
+pub(super) async fn preflight_passes(it: &Stage) {
+    let before = it.live();
+    let check = it.issuer.check().await.expect("the preflight passes");
+    it.see(&check);
+    assert!(!check.passed.is_empty(), "a preflight says what it has checked");
+    assert_eq!(it.live(), before);
+    for call in it.http.world().calls().filter(|call| call.route != "login") {
+        assert_eq!(call.method, "GET", "the preflight changes nothing: {} {}", call.method, call.path);
+    }
+}
+
+fn near(one: Timestamp, other: Timestamp) -> bool {
+    one.duration_since(other).abs() <= SignedDuration::from_secs(2)
+}
+
+pub(super) async fn usage_is_told(it: &Stage) {
+    let Some(usage) = it.issuer.usage() else { return };
+    let original = it.one().await;
+    let issued = it.issue_beside(&original).await;
+    it.propagate();
+    let at = subject(&original);
+    let since = issued.created_at;
+    // A trial at the platform is no use by a consumer, or nothing would ever be quiet.
+    assert!(matches!(it.verify(&original, &issued.handle, &issued.secret).await, None | Some(Trial::Accepted)));
+
+    let quiet = usage.usage(&at, &issued.handle, since).await.expect("use can be asked for");
+    it.see(&quiet);
+    assert_eq!(quiet.last_used, None, "nobody has used it");
+    assert!(near(quiet.known_through.expect("it is known up to now"), it.http.now()));
+
+    let hour = SignedDuration::from_hours(1);
+    let mut last = it.http.now();
+    for _ in 0..3 {
+        it.pass(hour);
+        last = it.http.now();
+        assert_eq!(it.gateway(&issued.secret), Some(200));
+    }
+    it.pass(hour);
+    let used = usage.usage(&at, &issued.handle, since).await.expect("use can be asked for");
+    assert!(near(used.last_used.expect("it was used"), last), "{used:?}, but last used at {last}");
+    assert!(used.known_through > used.last_used, "{used:?}");
+
+    let later = last.checked_add(SignedDuration::from_mins(1)).unwrap();
+    let since_then = usage.usage(&at, &issued.handle, later).await.expect("use can be asked for");
+    assert_eq!(since_then.last_used, None, "not since then");
+    let other = usage.usage(&at, &original.handle, since).await.expect("use can be asked for");
+    assert_eq!(other.last_used, None, "the use of one version is not the use of its sibling");
+}
+
+pub(super) async fn missing_right_is_not_quiet(it: &Stage) {
+    let usage = it.issuer.usage().expect("the stage is set for a platform that tells usage");
+    let original = it.one().await;
+    let error = usage.usage(&subject(&original), &original.handle, original.created_at).await;
+    let error = error.expect_err("the account may not see usage");
+    it.see(&error);
+    assert_eq!(error.kind, Kind::Forbidden, "{error}");
+    let check = it.issuer.check().await.expect("it works without, but less well");
+    assert!(!check.reduced.is_empty(), "the preflight says what lacks");
+}
