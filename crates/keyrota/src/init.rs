@@ -97,23 +97,11 @@ fn unwritable(file: &Path, error: &io::Error) -> Complaint {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use schemars::json_schema;
-
     use super::*;
-    use crate::config::{Config, DriverWords, Drivers};
+    use crate::{config::Config, wiring::with_drivers};
 
     fn load(file: &Path, text: &str) -> Config {
-        let words = |name, levels, keys: serde_json::Value| DriverWords {
-            name,
-            levels,
-            schema: json_schema!({ "type": "object", "properties": keys }),
-        };
-        let apic = serde_json::json!({ "endpoint": {}, "provider_org": {}, "catalog": {}, "realm": {}, "username": {},
-            "password": {}, "client_id": {}, "client_secret": {} });
-        let issuers = [words("ibm_apic", &["consumer_org", "app", "credential"], apic)];
-        let stores = [words("embedded", &[], serde_json::json!({}))];
-        Config::parse(file, text, &Drivers { issuers: &issuers, stores: &stores })
-            .unwrap_or_else(|error| panic!("{error}"))
+        with_drivers(|drivers| Config::parse(file, text, drivers)).unwrap_or_else(|error| panic!("{error}"))
     }
 
     #[test]
