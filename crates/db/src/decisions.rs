@@ -1,6 +1,8 @@
 //! Words of people: holds, releases, requests, ways back. Each is kept with who said it and why.
 
-use domain::{Cause, CredentialId, Phase, RotationId, Timestamp, VersionNumber};
+use domain::{Cause, CredentialId, Fingerprint, Phase, RotationId, Timestamp, VersionNumber};
+
+use secret::Sealed;
 
 use crate::{
     Db, ReadError, Rows, Unit, WriteError,
@@ -110,6 +112,31 @@ impl Db {
             .run(untouched, values![id, rotation.as_str()], promoted)
             .run(sql, values, Rows::Exactly(1))
             .and(decision(id, "rollback", word));
+        self.write(unit).await
+    }
+
+    /// Takes over the secret of a version that was met without one, and opens the rotation that delivers it.
+    ///
+    /// # Errors
+    /// [`WriteError::GuardMissed`] when it was held or a rotation began meanwhile.
+    pub async fn import_secret(
+        &self,
+        id: i64,
+        rotation: (&RotationId, &Cause),
+        version: VersionNumber,
+        secret: (&Sealed, Fingerprint),
+        word: Word<'_>,
+    ) -> Result<(), WriteError> {
+        let (cause, by, _) = cause_columns(rotation.1);
+        let open = "UPDATE credential SET rotation_id = $2, rotation_cause = $3, rotation_by = $4,
+            rotation_reason = NULL, rotation_started_at = $5, rotation_from = NULL, rotation_to = $6, attempts = 0,
+            retry_at = NULL, error = NULL, parked = 0
+            WHERE id = $1 AND rotation_id IS NULL AND hold_since IS NULL";
+        let keep = "UPDATE version SET sealed = $3, fingerprint = $4 WHERE credential_id = $1 AND number = $2";
+        let unit = Unit::new()
+            .run(open, values![id, rotation.0.as_str(), cause, by, word.at, version.0], Rows::Exactly(1))
+            .run(keep, values![id, version.0, secret.0.0.as_slice(), secret.1], Rows::Exactly(1))
+            .and(decision(id, "import", word));
         self.write(unit).await
     }
 

@@ -91,6 +91,14 @@ impl Engine {
         self.issuers.values()
     }
 
+    /// One credential, fresh from the database; `None` when its issuer is not configured.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn entry(&self, id: i64) -> Result<Option<db::Entry>, db::ReadError> {
+        self.db.entry(id, &self.views()).await
+    }
+
     /// The time that counts for an issuer's credentials: its own.
     pub(crate) fn now(&self, issuer: &IssuerHandle) -> Timestamp {
         self.ports.clock.now().saturating_add(issuer.offset()).unwrap_or(Timestamp::MAX)

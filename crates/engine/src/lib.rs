@@ -9,6 +9,7 @@
 mod approve;
 mod crash;
 mod engine;
+mod import;
 mod observe;
 mod perform;
 mod policies;
@@ -21,6 +22,7 @@ mod walk;
 
 pub use approve::{PlannedLine, estate_digest};
 pub use engine::{Engine, IssuerHandle, Parts};
+pub use import::ImportError;
 pub use observe::{Observation, ObserveError};
 pub use policies::{Applied, Policies};
 pub use probe::ProbeTemplate;

@@ -1,12 +1,12 @@
 //! Trying versions: the successor must be accepted, the revoked one refused.
 
-use db::Outcome;
+use db::{Entry, Outcome};
 use domain::{Origin, VersionNumber};
-use driver::{Lookup, Ticket, Trial};
+use driver::{DriverError, Lookup, Ticket, Trial};
 use secret::SecretMap;
 
 use super::{StepEnd, Work};
-use crate::{observe::subject_of, probe};
+use crate::{Applied, Engine, IssuerHandle, observe::subject_of, probe};
 
 impl Work<'_> {
     pub(super) async fn verify(&self, number: VersionNumber) -> Result<Outcome, StepEnd> {
@@ -47,12 +47,25 @@ impl Work<'_> {
         }
     }
 
-    /// Where the consumer would use it, if the policy says how; by the issuer's own check otherwise.
     async fn try_out(&self, version: &domain::Version, secret: &SecretMap) -> Result<Option<Trial>, StepEnd> {
-        if let Some(template) = &self.applied.probe {
-            return Ok(Some(probe::try_out(&self.engine.ports.http, &**template, secret).await?));
+        Ok(self.engine.try_out(self.issuer, self.entry, self.applied, version, secret).await?)
+    }
+}
+
+impl Engine {
+    /// Where the consumer would use it, if the policy says how; by the issuer's own check otherwise. `None`: neither.
+    pub(crate) async fn try_out(
+        &self,
+        issuer: &IssuerHandle,
+        entry: &Entry,
+        applied: &Applied,
+        version: &domain::Version,
+        secret: &SecretMap,
+    ) -> Result<Option<Trial>, DriverError> {
+        if let Some(template) = &applied.probe {
+            return Ok(Some(probe::try_out(&self.ports.http, &**template, secret).await?));
         }
-        let Some(verifier) = self.issuer.driver.verifier() else { return Ok(None) };
-        Ok(Some(verifier.verify(&subject_of(self.entry), &version.handle, secret).await?))
+        let Some(verifier) = issuer.driver.verifier() else { return Ok(None) };
+        Ok(Some(verifier.verify(&subject_of(entry), &version.handle, secret).await?))
     }
 }

@@ -33,7 +33,7 @@ use secret::{InvalidRootKey, RootKey};
 pub(crate) use document::Places;
 pub(crate) use error::{ConfigError, Problem};
 pub(crate) use locate::locate;
-use nearest::nearest;
+pub(crate) use nearest::nearest;
 pub(crate) use path_template::RenderError;
 pub(crate) use period::parse_period;
 pub(crate) use policy::PolicyConfig;

@@ -1,0 +1,70 @@
+//! Bringing a known secret under a credential that was met without one.
+
+use db::{Entry, Word};
+use domain::Cause;
+use driver::{DriverError, Trial};
+use secret::SecretMap;
+
+use crate::{Engine, engine::sealed_as};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    #[error("a rotation is under way")]
+    InRotation,
+    #[error("it is held")]
+    Held,
+    #[error("it has no live version")]
+    NoVersion,
+    #[error("no policy applies to it")]
+    NoPolicy,
+    #[error("its policy names no destination")]
+    NoDestination,
+    #[error("the platform refuses this secret: {0}")]
+    Refused(String),
+    #[error("nothing can try the secret: the issuer offers no check and the policy names no `verify` address")]
+    Untried,
+    #[error("the secret could not be tried")]
+    Trial(#[source] DriverError),
+    #[error("the secret could not be sealed")]
+    Seal(#[from] secret::SealError),
+    #[error("it moved in this very moment")]
+    Moved(#[source] db::WriteError),
+}
+
+impl Engine {
+    /// Takes over the secret of the current version. It is tried at the platform first; what is refused is not kept.
+    /// Delivery follows from the plan.
+    ///
+    /// # Errors
+    /// See [`ImportError`]; nothing is changed.
+    pub async fn import(&self, entry: &Entry, secret: &SecretMap, by: &str, reason: &str) -> Result<(), ImportError> {
+        let observed = &entry.observed;
+        if observed.rotation.is_some() {
+            return Err(ImportError::InRotation);
+        }
+        if observed.hold.is_some() {
+            return Err(ImportError::Held);
+        }
+        let version = observed.current().ok_or(ImportError::NoVersion)?;
+        let issuer = self.issuers.get(observed.credential.issuer()).ok_or(ImportError::NoPolicy)?;
+        let now = self.now(issuer);
+        let applied = self.policies.applied(&observed.credential, now).ok_or(ImportError::NoPolicy)?;
+        if applied.policy.deliver.is_empty() {
+            return Err(ImportError::NoDestination);
+        }
+        match self.try_out(issuer, entry, &applied, version, secret).await.map_err(ImportError::Trial)? {
+            Some(Trial::Accepted) => {}
+            Some(Trial::Refused(why)) => return Err(ImportError::Refused(why)),
+            None => return Err(ImportError::Untried),
+        }
+        let sealed = self.keyring.seal(secret, sealed_as(&observed.credential, version.number))?;
+        let fingerprint = self.keyring.fingerprint(secret);
+        let rotation = self.new_rotation();
+        let cause = Cause::Import { by: by.to_owned() };
+        let word = Word { by, reason, at: now };
+        self.db
+            .import_secret(entry.id, (&rotation, &cause), version.number, (&sealed, fingerprint), word)
+            .await
+            .map_err(ImportError::Moved)
+    }
+}

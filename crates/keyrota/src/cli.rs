@@ -1,0 +1,236 @@
+//! The command line: names that others rely on.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::twin::TwinCommand;
+
+/// Owns the whole life of API credentials: proves, then acts.
+#[derive(Debug, Parser)]
+#[command(name = "keyrota", version, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Configuration file [default: ./keyrota.toml, then $XDG_CONFIG_HOME/keyrota/, then /etc/keyrota/]
+    #[arg(long, global = true, value_name = "FILE", env = "KEYROTA_CONFIG", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// Tables for people, or JSON for programs
+    #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+    /// Say nothing but errors and what wants attention
+    #[arg(long, global = true)]
+    pub(crate) quiet: bool,
+    /// Colours off
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show a whole estate on a simulated platform, from scan to retirement
+    Demo(DemoArgs),
+    /// Write a commented keyrota.toml and a root key
+    Init {
+        /// Folder for both files
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Check configuration, issuers, stores, rights and paths; changes nothing
+    Check,
+    /// Look at the issuers now
+    Discover {
+        /// Only this issuer
+        #[arg(long, value_name = "NAME")]
+        issuer: Option<String>,
+    },
+    /// Show what is due or under way, and why
+    Plan(PlanArgs),
+    /// Observe, plan, perform every step that is due, and exit
+    Run(RunArgs),
+    /// One screen: due, in flight, waiting, in trouble
+    Status,
+    /// The credentials of the estate
+    #[command(subcommand)]
+    Credential(CredentialCommand),
+    /// The embedded secret store
+    #[command(subcommand)]
+    Secret(SecretCommand),
+    /// Serve a simulated platform
+    #[command(subcommand)]
+    Twin(TwinCommand),
+    /// The configuration file
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script for a shell
+    Completions { shell: clap_complete::Shell },
+    /// Print a generated page of the reference
+    #[command(hide = true)]
+    Reference { page: crate::commands::reference::Page },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// End after the account instead of keeping the estate up to look at
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Where the simulated platform listens
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) listen: std::net::SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// Glob over identifiers, for example `apic-prod/acme/*/*`
+    pub(crate) selector: Option<String>,
+    /// Look this far ahead, for example `90d`
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) until: Option<String>,
+    /// Write a signed plan for `run --plan`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Rest on the last observation instead of looking now
+    #[arg(long)]
+    pub(crate) stored: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// One pass, for cron and CI schedulers
+    #[arg(long, required = true)]
+    pub(crate) once: bool,
+    /// Glob over identifiers
+    pub(crate) selector: Option<String>,
+    /// Carry out this plan and nothing else; refused when the estate has moved
+    #[arg(long, value_name = "FILE", conflicts_with = "selector")]
+    pub(crate) plan: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CredentialCommand {
+    /// One line a credential
+    List {
+        /// Glob over identifiers
+        selector: Option<String>,
+        /// Only what wants attention
+        #[arg(long)]
+        attention: bool,
+    },
+    /// Everything that is known of one
+    Show { credential: String },
+    /// Everything that was done to one, and said about it
+    History { credential: String },
+    /// Replace it now; tries a parked one again
+    Rotate {
+        credential: String,
+        #[command(flatten)]
+        word: WordArgs,
+    },
+    /// Go back to the older version, until it is revoked
+    Rollback {
+        credential: String,
+        #[command(flatten)]
+        word: WordArgs,
+    },
+    /// Leave it exactly as it is until it is released
+    Hold {
+        credential: String,
+        #[command(flatten)]
+        word: WordArgs,
+    },
+    /// End a hold
+    Release {
+        credential: String,
+        #[command(flatten)]
+        word: WordArgs,
+    },
+    /// Take over the known secret of its current version, as JSON on standard input
+    Import {
+        credential: String,
+        #[command(flatten)]
+        word: WordArgs,
+    },
+}
+
+/// Who decides, and why: kept in the history.
+#[derive(Debug, Args)]
+pub(crate) struct WordArgs {
+    /// Why
+    #[arg(long, default_value = "no reason given")]
+    pub(crate) reason: String,
+    /// Who [default: the user's name on this machine]
+    #[arg(long)]
+    pub(crate) by: Option<String>,
+}
+
+impl WordArgs {
+    pub(crate) fn by(&self) -> String {
+        let user = || std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok();
+        self.by.clone().or_else(user).unwrap_or_else(|| "somebody".to_owned())
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretCommand {
+    /// Print one secret
+    Get {
+        path: String,
+        /// Print this field bare
+        #[arg(long)]
+        field: Option<String>,
+        /// Another version than the current one
+        #[arg(long)]
+        version: Option<u32>,
+        #[command(flatten)]
+        store: StoreArg,
+    },
+    /// List paths
+    List {
+        #[command(flatten)]
+        store: StoreArg,
+    },
+    /// List the versions of one path
+    Versions {
+        path: String,
+        #[command(flatten)]
+        store: StoreArg,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreArg {
+    /// Name of the store [default: the first embedded one]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) store: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print the JSON Schema of keyrota.toml
+    Schema,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

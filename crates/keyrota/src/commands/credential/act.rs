@@ -1,0 +1,134 @@
+//! What a person decides about one credential: rotate, rollback, hold, release, import.
+
+use std::{collections::HashSet, io::Read as _};
+
+use db::{Access, Word, WriteError};
+use domain::{CredentialId, Selector};
+use engine::{Engine, ImportError, RollbackError, RolledBack, RunRequest};
+use secret::{Secret, SecretMap};
+use zeroize::Zeroizing;
+
+use super::{find, open_one};
+use crate::{
+    cli::WordArgs,
+    commands::run::report_run,
+    complaint::{Code, Complaint, Exit},
+    progress::progress,
+    shell::{Ended, Shell},
+    wiring::Opened,
+};
+
+/// A secret document larger than this is a mistake.
+const IMPORT_BYTES_MAX: u64 = 64 * 1024;
+
+pub(crate) async fn rotate(shell: &Shell, credential: &str, word: &WordArgs) -> Ended {
+    let (opened, engine, entry) = open_one(shell, credential).await?;
+    if entry.observed.stray {
+        return Err(not_now(credential, "it is a stray: it was not made by Keyrota").hint("rename it at the platform"));
+    }
+    let by = word.by();
+    let at = opened.now();
+    opened.db.request_rotation(entry.id, Word { by: &by, reason: &word.reason, at }).await?;
+    go_on(shell, &engine, &entry.observed.credential).await
+}
+
+pub(crate) async fn rollback(shell: &Shell, credential: &str, word: &WordArgs) -> Ended {
+    let (_opened, engine, entry) = open_one(shell, credential).await?;
+    match engine.roll_back(&entry, &word.by(), &word.reason).await {
+        Ok(RolledBack::Abandoned) => shell.voice.note("the successor was never handed out; it is given up"),
+        Ok(RolledBack::TurnedAround) => {
+            shell.voice.note("the older version is delivered again; the newer one is retired with the same care");
+        }
+        Err(error) => return Err(rollback_complaint(credential, &error)),
+    }
+    go_on(shell, &engine, &entry.observed.credential).await
+}
+
+fn rollback_complaint(credential: &str, error: &RollbackError) -> Complaint {
+    let complaint = not_now(credential, &error.to_string());
+    match error {
+        RollbackError::AlreadyRevoked | RollbackError::NoRotation => {
+            complaint.hint("what is revoked stays dead; `keyrota credential rotate` makes a new one")
+        }
+        RollbackError::SecretUnknown => complaint.hint(
+            "it was met without its secret and the successor is handed out already; both stay valid while it is held",
+        ),
+        RollbackError::Held => complaint.hint("`keyrota credential release` it first"),
+        RollbackError::NotIssued => complaint.hint("`keyrota credential hold` stops it before it begins"),
+        RollbackError::Moved(_) => complaint.hint("try again"),
+    }
+}
+
+pub(crate) async fn hold(shell: &Shell, credential: &str, word: &WordArgs) -> Ended {
+    let opened = Opened::open(shell, Access::Commands).await?;
+    let (row, id) = find(&opened, credential).await?;
+    let by = word.by();
+    match opened.db.hold(row, Word { by: &by, reason: &word.reason, at: opened.now() }).await {
+        Ok(()) => shell.voice.note(&format!("{id} is held: nothing of it is issued, renamed or revoked")),
+        Err(WriteError::GuardMissed { .. }) => shell.voice.note(&format!("{id} is held already")),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn release(shell: &Shell, credential: &str, word: &WordArgs) -> Ended {
+    let opened = Opened::open(shell, Access::Commands).await?;
+    let (row, id) = find(&opened, credential).await?;
+    let by = word.by();
+    match opened.db.release(row, Word { by: &by, reason: &word.reason, at: opened.now() }).await {
+        Ok(()) => shell.voice.note(&format!("{id} is released")),
+        Err(WriteError::GuardMissed { .. }) => shell.voice.note(&format!("{id} was not held")),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn import(shell: &Shell, credential: &str, word: &WordArgs) -> Ended {
+    let secret = secret_from_stdin()?;
+    let (_opened, engine, entry) = open_one(shell, credential).await?;
+    engine.import(&entry, &secret, &word.by(), &word.reason).await.map_err(|error| match &error {
+        ImportError::Trial(source) => {
+            Complaint::issuer(format!("the secret of `{credential}` could not be tried"), source)
+        }
+        _ => not_now(credential, &error.to_string()),
+    })?;
+    go_on(shell, &engine, &entry.observed.credential).await
+}
+
+/// One JSON object of text fields, for example `{"client_id": "…", "client_secret": "…"}`.
+fn secret_from_stdin() -> Result<SecretMap, Complaint> {
+    let unusable = |cause: String| {
+        Complaint::new(Code::Input, "standard input holds no secret that could be taken over")
+            .cause(cause)
+            .state("nothing was changed")
+            .hint("give one JSON object with the platform's field names, for example client_id and client_secret")
+    };
+    let mut bytes = Zeroizing::new(Vec::new());
+    std::io::stdin()
+        .lock()
+        .take(IMPORT_BYTES_MAX)
+        .read_to_end(&mut bytes)
+        .map_err(|error| unusable(error.to_string()))?;
+    // The parser's own message may quote what it read.
+    let fields: std::collections::BTreeMap<String, Zeroizing<String>> =
+        serde_json::from_slice(&bytes).map_err(|_| unusable("it is not one JSON object of texts".to_owned()))?;
+    if fields.is_empty() {
+        return Err(unusable("the object is empty".to_owned()));
+    }
+    Ok(SecretMap::new(fields.into_iter().map(|(name, value)| (name, Secret::from_text(value.as_str())))))
+}
+
+/// Performs what is due on this one credential, and reports it as a run does.
+async fn go_on(shell: &Shell, engine: &Engine, credential: &CredentialId) -> Ended {
+    let only = HashSet::from([credential.to_string()]);
+    let request =
+        RunRequest { selector: Selector::everything(), only: Some(only.clone()), approved: only, observe: true };
+    let report = engine.run_once(&request, &*progress(shell)).await?;
+    report_run(shell, &report)
+}
+
+fn not_now(credential: &str, cause: &str) -> Complaint {
+    Complaint::new(Code::NotPossibleNow, format!("this cannot be done to `{credential}` now"))
+        .cause(cause)
+        .state("nothing was changed")
+}

@@ -1,0 +1,44 @@
+//! One file a command. Each reads its arguments, calls what does the work, and prints.
+
+pub(crate) mod check;
+pub(crate) mod credential;
+pub(crate) mod demo;
+pub(crate) mod discover;
+pub(crate) mod init;
+pub(crate) mod plan;
+pub(crate) mod reference;
+pub(crate) mod run;
+pub(crate) mod secret;
+pub(crate) mod status;
+pub(crate) mod twin;
+
+use domain::{Selector, Timestamp};
+
+use crate::complaint::{Code, Complaint};
+
+pub(crate) fn selector(text: Option<&str>) -> Result<Selector, Complaint> {
+    let Some(text) = text else { return Ok(Selector::everything()) };
+    Selector::parse(text).map_err(|error| {
+        Complaint::new(Code::InvalidSelector, error.to_string())
+            .state("nothing was changed")
+            .hint("a selector is a glob over identifiers, for example `apic-prod/acme/*/*`")
+    })
+}
+
+/// A time as programs read it: RFC 3339, UTC, to the second.
+pub(crate) fn rfc3339(at: Timestamp) -> String {
+    format!("{at:.0}")
+}
+
+/// A time as people read it in a table: how far away it is.
+pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
+    let seconds = at.duration_since(now).as_secs();
+    let (sign, ago) = if seconds < 0 { ("", " ago") } else { ("in ", "") };
+    let text = match seconds.unsigned_abs() {
+        0..=59 => return "now".to_owned(),
+        seconds @ 60..=3_599 => format!("{} min", seconds / 60),
+        seconds @ 3_600..=86_399 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} d", seconds / 86_400),
+    };
+    format!("{sign}{text}{ago}")
+}

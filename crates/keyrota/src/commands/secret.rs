@@ -1,0 +1,154 @@
+//! `keyrota secret …`: the embedded secret store. The only place, with `init`, where a secret is printed.
+
+use db::Access;
+use domain::SecretPath;
+use driver::Label;
+use serde_json::{Map, Value, json};
+use stores::embedded::{EmbeddedReader, ReadSecret};
+
+use super::rfc3339;
+use crate::{
+    cli::{SecretCommand, StoreArg},
+    complaint::{Code, Complaint, Exit, chain},
+    shell::{Ended, Shell},
+    wiring::Opened,
+};
+
+pub(crate) async fn secret(shell: &Shell, command: SecretCommand) -> Ended {
+    match command {
+        SecretCommand::Get { path, field, version, store } => {
+            let reader = reader(shell, &store).await?;
+            get(shell, &reader, &parse(&path)?, field.as_deref(), version).await
+        }
+        SecretCommand::List { store } => list(shell, &reader(shell, &store).await?),
+        SecretCommand::Versions { path, store } => versions(shell, &reader(shell, &store).await?, &parse(&path)?),
+    }
+}
+
+async fn reader(shell: &Shell, store: &StoreArg) -> Result<EmbeddedReader, Complaint> {
+    let opened = Opened::open(shell, Access::ReadOnly).await?;
+    let mut embedded = opened.config.stores.iter().filter(|store| store.driver == stores::embedded::DRIVER.name);
+    let found = match &store.store {
+        None => embedded.next(),
+        Some(name) => embedded.find(|store| store.name == *name),
+    };
+    let found = found.ok_or_else(|| {
+        let what = store.store.as_ref().map_or_else(
+            || "no embedded store is configured".to_owned(),
+            |name| format!("no embedded store is called `{name}`"),
+        );
+        Complaint::new(Code::UnknownSecret, what).hint("add a `[[store]]` with `driver = \"embedded\"`")
+    })?;
+    Ok(EmbeddedReader::new(&found.name, opened.db.clone(), opened.keyring.clone()))
+}
+
+fn parse(path: &str) -> Result<SecretPath, Complaint> {
+    SecretPath::parse(path)
+        .map_err(|error| Complaint::new(Code::Usage, format!("`{path}` is no path")).cause(error.to_string()))
+}
+
+async fn get(
+    shell: &Shell,
+    reader: &EmbeddedReader,
+    path: &SecretPath,
+    field: Option<&str>,
+    version: Option<u32>,
+) -> Ended {
+    let found = reader.get(path, version).await.map_err(|error| {
+        Complaint::new(Code::SealedAltered, format!("the secret at `{path}` cannot be read")).cause(chain(&error))
+    })?;
+    let found = found.ok_or_else(|| unknown(path, version))?;
+    if let Some(field) = field {
+        let value = found.data.get(field).ok_or_else(|| {
+            let known: Vec<String> = found.data.iter().map(|(name, _)| format!("`{name}`")).collect();
+            Complaint::new(Code::UnknownSecret, format!("the secret at `{path}` has no field `{field}`"))
+                .hint(format!("it has {}", known.join(", ")))
+        })?;
+        let text = String::from_utf8_lossy(value.expose());
+        shell.text(&format!("{text}\n"))?;
+        return Ok(Exit::Done);
+    }
+    if shell.json() {
+        shell.object(&secret_json(path, &found))?;
+        return Ok(Exit::Done);
+    }
+    let rows =
+        found.data.iter().map(|(name, value)| [name.to_owned(), String::from_utf8_lossy(value.expose()).into_owned()]);
+    shell.table(["FIELD", "VALUE"], rows.collect())?;
+    Ok(Exit::Done)
+}
+
+fn unknown(path: &SecretPath, version: Option<u32>) -> Complaint {
+    let what = match version {
+        None => format!("nothing is current at `{path}`"),
+        Some(version) => format!("there is no version {version} at `{path}`, or not any more"),
+    };
+    Complaint::new(Code::UnknownSecret, what).hint("`keyrota secret list` names every path")
+}
+
+fn secret_json(path: &SecretPath, found: &ReadSecret) -> Value {
+    let data: Map<String, Value> = found
+        .data
+        .iter()
+        .map(|(name, value)| (name.to_owned(), String::from_utf8_lossy(value.expose()).into_owned().into()))
+        .collect();
+    json!({ "path": path.as_str(), "version": found.version, "labels": labels(&found.labels), "data": data })
+}
+
+fn labels(labels: &[Label]) -> Vec<&'static str> {
+    labels
+        .iter()
+        .map(|label| match label {
+            Label::Pending => "pending",
+            Label::Current => "current",
+            Label::Previous => "previous",
+        })
+        .collect()
+}
+
+fn list(shell: &Shell, reader: &EmbeddedReader) -> Ended {
+    let mut lines = Vec::new();
+    reader.list(|line| lines.push(line))?;
+    if shell.json() {
+        for line in &lines {
+            shell.object(&json!({
+                "path": line.path.as_str(),
+                "current": line.current,
+                "pending": line.pending,
+                "previous": line.previous,
+            }))?;
+        }
+        return Ok(Exit::Done);
+    }
+    let number = |version: Option<u32>| version.map_or_else(String::new, |version| version.to_string());
+    let rows = lines
+        .iter()
+        .map(|line| [line.path.to_string(), number(line.current), number(line.pending), number(line.previous)]);
+    shell.table(["PATH", "CURRENT", "PENDING", "PREVIOUS"], rows.collect())?;
+    Ok(Exit::Done)
+}
+
+fn versions(shell: &Shell, reader: &EmbeddedReader, path: &SecretPath) -> Ended {
+    let lines = reader.versions(path)?;
+    if lines.is_empty() {
+        return Err(unknown(path, None));
+    }
+    if shell.json() {
+        for line in &lines {
+            shell.object(&json!({
+                "version": line.version,
+                "labels": labels(&line.labels),
+                "credential": line.credential,
+                "created_at": rfc3339(line.created_at),
+                "discarded": line.discarded,
+            }))?;
+        }
+        return Ok(Exit::Done);
+    }
+    let rows = lines.iter().map(|line| {
+        let state = if line.discarded { "discarded".to_owned() } else { labels(&line.labels).join(", ") };
+        [line.version.to_string(), state, rfc3339(line.created_at), line.credential.clone()]
+    });
+    shell.table(["VERSION", "LABELS", "WRITTEN", "CREDENTIAL"], rows.collect())?;
+    Ok(Exit::Done)
+}

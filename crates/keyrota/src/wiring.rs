@@ -1,0 +1,216 @@
+//! From a configuration to running parts. The only place that brings drivers, database and engine together.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use db::{Access, Db, Journal};
+use domain::{CredentialId, IssuerFacts, Policy, Timestamp};
+use driver::{Calls, Issuer, Ports, SecretStore};
+use engine::{Applied, Engine, Parts, Policies, ProbeTemplate};
+use secret::{Keyring, SecretMap};
+use stores::{StoreDriver, StorePorts};
+
+use crate::{
+    complaint::{Code, Complaint},
+    config::{Config, DriverWords, Drivers, VerifyConfig, locate},
+    ports::{ClientError, system_ports},
+    shell::Shell,
+};
+
+/// Every store driver of this build.
+pub(crate) fn store_drivers() -> Vec<StoreDriver> {
+    let mut drivers = stores::all().to_vec();
+    #[cfg(feature = "age-file")]
+    drivers.push(store_age_file::DRIVER);
+    drivers.sort_by_key(|driver| driver.name);
+    drivers
+}
+
+/// Names and keys of all drivers, as the configuration needs them.
+pub(crate) fn with_drivers<T>(then: impl FnOnce(&Drivers<'_>) -> T) -> T {
+    let words = |name, levels, schema: fn() -> schemars::Schema| DriverWords { name, levels, schema: schema() };
+    let issuers: Vec<_> =
+        issuers::all().iter().map(|driver| words(driver.name, driver.levels, driver.schema)).collect();
+    let stores: Vec<_> = store_drivers().iter().map(|driver| words(driver.name, &[], driver.schema)).collect();
+    then(&Drivers { issuers: &issuers, stores: &stores })
+}
+
+/// A configuration with its database and keys.
+#[derive(Debug, Clone)]
+pub(crate) struct Opened {
+    pub(crate) config: Arc<Config>,
+    pub(crate) db: Arc<Db>,
+    pub(crate) keyring: Arc<Keyring>,
+}
+
+pub(crate) fn load_config(shell: &Shell) -> Result<Arc<Config>, Complaint> {
+    let file = locate(shell.config.as_deref(), |name| std::env::var_os(name))?;
+    let config = with_drivers(|drivers| Config::load(&file, drivers))?;
+    for note in &config.notes {
+        shell.voice.note(note);
+    }
+    Ok(Arc::new(config))
+}
+
+impl Opened {
+    /// Opens the database with the root key. The first opening for writing makes the data key.
+    pub(crate) async fn open(shell: &Shell, access: Access) -> Result<Self, Complaint> {
+        Self::of(load_config(shell)?, access).await
+    }
+
+    pub(crate) async fn of(config: Arc<Config>, access: Access) -> Result<Self, Complaint> {
+        let root = config.read_root_key()?;
+        let db = Arc::new(Db::open(&config.data_dir, access)?);
+        let keyring = match db.wrapped_key().await? {
+            Some(wrapped) => Keyring::open(&root, &wrapped)?,
+            None => {
+                let sealing = |error: secret::SealError| {
+                    Complaint::new(Code::Database, "no data key could be made").because(&error)
+                };
+                let (keyring, wrapped) = Keyring::create(&root).map_err(sealing)?;
+                db.store_wrapped_key(&wrapped).await?;
+                keyring
+            }
+        };
+        Ok(Self { config, db, keyring: Arc::new(keyring) })
+    }
+
+    /// Every configured issuer, ready to be called within its budget.
+    pub(crate) fn issuers(&self) -> Result<Vec<(String, Arc<dyn Issuer>, IssuerFacts)>, Complaint> {
+        self.config
+            .issuers
+            .iter()
+            .map(|issuer| {
+                let ports = issuer_ports(issuer.ca_file.as_deref())?;
+                let ports = Calls::ports(&ports, issuer.budget);
+                let driver = issuers::find(&issuer.driver).ok_or_else(|| unknown_driver(&issuer.driver))?;
+                let built = (driver.configure)(&issuer.keys.settings, &ports)
+                    .map_err(|invalid| Complaint::from(issuer.keys.complaint(&invalid)))?;
+                let mut facts = built.facts();
+                facts.propagation = issuer.propagation.unwrap_or(facts.propagation);
+                Ok((issuer.name.clone(), built, facts))
+            })
+            .collect()
+    }
+
+    pub(crate) fn stores(&self) -> Result<BTreeMap<String, Arc<dyn SecretStore>>, Complaint> {
+        let drivers = store_drivers();
+        let ports = StorePorts { db: self.db.clone(), keyring: self.keyring.clone(), ports: issuer_ports(None)? };
+        self.config
+            .stores
+            .iter()
+            .map(|store| {
+                let driver = drivers.iter().find(|driver| driver.name == store.driver);
+                let driver = driver.ok_or_else(|| unknown_driver(&store.driver))?;
+                let built = (driver.configure)(&store.name, &store.keys.settings, &ports)
+                    .map_err(|invalid| Complaint::from(store.keys.complaint(&invalid)))?;
+                Ok((store.name.clone(), built))
+            })
+            .collect()
+    }
+
+    /// Facts of every configured issuer, without its secrets: for commands that only read.
+    pub(crate) fn facts(&self) -> Result<Vec<(String, IssuerFacts)>, Complaint> {
+        self.config
+            .issuers
+            .iter()
+            .map(|issuer| {
+                let driver = issuers::find(&issuer.driver).ok_or_else(|| unknown_driver(&issuer.driver))?;
+                let mut facts = (driver.facts)(&issuer.keys.settings)
+                    .map_err(|invalid| Complaint::from(issuer.keys.complaint(&invalid)))?;
+                facts.propagation = issuer.propagation.unwrap_or(facts.propagation);
+                Ok((issuer.name.clone(), facts))
+            })
+            .collect()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        crate::ports::now()
+    }
+
+    /// The engine. Takes the journal over: only for the process that holds the engine's lock.
+    pub(crate) async fn engine(&self) -> Result<Engine, Complaint> {
+        let journal = Journal::open(self.db.clone())
+            .await
+            .map_err(|error| Complaint::new(Code::Database, "the journal cannot be taken over").because(&error))?;
+        let parts = Parts {
+            db: self.db.clone(),
+            journal,
+            keyring: self.keyring.clone(),
+            ports: issuer_ports(None)?,
+            issuers: self.issuers()?,
+            stores: self.stores()?,
+            policies: Arc::new(self.policies()),
+        };
+        Ok(Engine::new(parts).await?)
+    }
+
+    pub(crate) fn policies(&self) -> ConfiguredPolicies {
+        ConfiguredPolicies { config: self.config.clone() }
+    }
+}
+
+fn issuer_ports(ca_file: Option<&std::path::Path>) -> Result<Ports, Complaint> {
+    system_ports(ca_file).map_err(|error: ClientError| {
+        Complaint::new(Code::ConfigAuthority, "the HTTP client cannot be set up")
+            .because(&error)
+            .state("nothing was changed")
+    })
+}
+
+/// The configuration was checked against the same lists, so this is not met.
+fn unknown_driver(name: &str) -> Complaint {
+    Complaint::new(Code::ConfigUnknownDriver, format!("no driver is called `{name}`"))
+}
+
+/// The configured policies, as the engine asks for them.
+#[derive(Debug, Clone)]
+pub(crate) struct ConfiguredPolicies {
+    config: Arc<Config>,
+}
+
+impl Policies for ConfiguredPolicies {
+    fn applied(&self, credential: &CredentialId, now: Timestamp) -> Option<Applied> {
+        let configured = self.config.policy_for(credential)?;
+        let probe = configured.verify.clone().map(|verify| Arc::new(verify) as Arc<dyn ProbeTemplate>);
+        let policy = configured.applied(credential, now).unwrap_or_else(|_| Policy {
+            // A path that cannot be spelled out is no destination: nothing begins, and the plan says so.
+            name: configured.name.clone(),
+            mode: configured.mode,
+            rotate_after: configured.rotate_after,
+            overlap: configured.overlap,
+            retire_when: configured.retire_when,
+            quiet_for: configured.quiet_for,
+            retire_after: configured.retire_after,
+            deliver: Vec::new(),
+            begin_not_before: None,
+        });
+        Some(Applied { policy, probe })
+    }
+}
+
+impl ProbeTemplate for VerifyConfig {
+    fn request(&self, secret: &SecretMap) -> Result<driver::HttpRequest, String> {
+        Self::request(self, secret).map_err(|error| error.to_string())
+    }
+
+    fn expect(&self) -> u16 {
+        self.expect
+    }
+}
+
+/// Plans the stored inventory for a command that only reads. Each issuer's facts come from its driver, its time from
+/// the last observation.
+pub(crate) fn survey(
+    opened: &Opened,
+    states: &[db::IssuerState],
+    each: impl FnMut(engine::Surveyed),
+) -> Result<(), Complaint> {
+    let now = opened.now();
+    let mut issuers = BTreeMap::new();
+    for (name, facts) in opened.facts()? {
+        let offset = states.iter().find(|state| state.issuer == name).map(|state| state.clock_offset);
+        let theirs = now.saturating_add(offset.unwrap_or_default()).unwrap_or(now);
+        issuers.insert(name, (Arc::new(facts), theirs));
+    }
+    Ok(engine::survey(&opened.db, &opened.policies(), &issuers, each)?)
+}
