@@ -232,7 +232,8 @@ impl Journal {
         self.db.write(unit.and(outcome.effect(credential_id, rotation, now))).await
     }
 
-    /// After a fresh look at the credential: what was in doubt about it is settled.
+    /// After a fresh look at the credential: what was in doubt about it is settled. A revocation whose version is gone
+    /// now did take effect: it was ours, and its time counts from here.
     ///
     /// # Errors
     /// Those of the database.
@@ -240,7 +241,16 @@ impl Journal {
         let sql = "UPDATE journal SET phase = 'settled', ended_at = coalesce(ended_at, $2),
             outcome = coalesce(outcome || '; ', '') || $3
             WHERE credential_id = $1 AND phase = 'in_doubt'";
-        self.db.write(Unit::new().run(sql, values![credential_id, now, found], Rows::Any)).await
+        let revoked = "UPDATE version SET revoked_at = $2 WHERE credential_id = $1 AND revoked_at IS NULL
+            AND presence = 'gone' AND number IN (SELECT j.version FROM journal j
+                WHERE j.credential_id = $1 AND j.phase = 'in_doubt' AND j.step = 'revoke')";
+        self.db
+            .write(Unit::new().run(revoked, values![credential_id, now], Rows::Any).run(
+                sql,
+                values![credential_id, now, found],
+                Rows::Any,
+            ))
+            .await
     }
 }
 

@@ -16,6 +16,8 @@ mod config;
 mod listing;
 mod paging;
 mod place;
+#[cfg(test)]
+mod tests;
 pub mod twin;
 mod twin_options;
 mod usage;
@@ -52,7 +54,7 @@ const PROPAGATION: Duration = Duration::from_mins(10);
 const CLIENT_ID: &str = "client_id";
 const CLIENT_SECRET: &str = "client_secret";
 
-pub(crate) const DRIVER: IssuerDriver = IssuerDriver {
+pub const DRIVER: IssuerDriver = IssuerDriver {
     name: "ibm_apic",
     about: "IBM API Connect v10: client credentials of applications",
     levels: &["consumer_org", "app", "credential"],

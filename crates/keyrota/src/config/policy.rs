@@ -172,15 +172,6 @@ impl Periods {
                 ),
             );
         }
-        if rotate_after.plus(overlap) > retire_after {
-            return wrong(
-                if table.retire_after.is_some() { "retire_after" } else { "overlap" },
-                format!(
-                    "`rotate_after` ({rotate_after}) and `overlap` ({overlap}) together are longer than `retire_after` \
-                     ({retire_after}), so every rotation would be overdue"
-                ),
-            );
-        }
         Ok(Self { rotate_after, overlap, quiet_for: table.quiet_for.unwrap_or(QUIET_FOR), retire_after })
     }
 }

@@ -340,13 +340,6 @@ error[KR0110]: [[policy]] \"p\": `retire_after` (30d) must be longer than `rotat
   state: nothing was changed",
     );
     check(
-        &policy("rotate_after = '90d'\noverlap = '20d'\nretire_after = '100d'"),
-        "
-error[KR0110]: [[policy]] \"p\": `rotate_after` (90d) and `overlap` (20d) together are longer than `retire_after` (100d), so every rotation would be overdue
-  cause: folder/keyrota.toml:12:1
-  state: nothing was changed",
-    );
-    check(
         &policy("verify = { url = 'http://gateway.example.com/' }"),
         "
 error[KR0105]: `verify` of [[policy]] \"p\" is not usable: `url` must be https; plain http is for loopback only
