@@ -106,19 +106,25 @@ const CHECKS: &[(&str, On, Check)] = &[
 
 /// Runs every check on every stage that it needs; panics at the end with all that failed.
 pub fn check_all(case: &IssuerCase) {
-    let mut failures = Vec::new();
-    for (name, on, check) in CHECKS {
+    let broken = broken(case, |_| true);
+    assert!(broken.is_empty(), "the contract is broken:\n  {}", broken.join("\n  "));
+}
+
+/// What a driver breaks, among the checks that are wanted.
+pub fn broken(case: &IssuerCase, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut broken = Vec::new();
+    for (name, on, check) in CHECKS.iter().filter(|(name, ..)| wanted(name)) {
         let stages = on.stages(&case.stages);
         if stages.is_empty() {
             println!("{}: {name}: skipped, the platform has no such thing", case.driver);
         }
         for options in stages {
             if std::panic::catch_unwind(AssertUnwindSafe(|| play(case, &options, *check))).is_err() {
-                failures.push(format!("{}: {name}, on {:?}", case.driver, options.last()));
+                broken.push(format!("{}: {name}, on {:?}", case.driver, options.last()));
             }
         }
     }
-    assert!(failures.is_empty(), "the contract is broken:\n  {}", failures.join("\n  "));
+    broken
 }
 
 fn play(case: &IssuerCase, options: &[OptionSet], check: Check) {
