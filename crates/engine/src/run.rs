@@ -60,6 +60,8 @@ pub struct RunReport {
     /// Credentials whose next step waits for its time.
     pub waiting: usize,
     pub next_at: Option<Timestamp>,
+    /// Credentials whose last step failed and is tried again by a later run.
+    pub retrying: Vec<(CredentialId, Finding)>,
     /// What a person should look at.
     pub attention: Vec<(CredentialId, Finding)>,
     /// Policies whose first rotation did not come through: the others were not begun.
@@ -222,6 +224,8 @@ impl Engine {
                 report.waiting += 1;
                 report.next_at = Some(report.next_at.map_or(next.not_before, |at| at.min(next.not_before)));
             }
+            let retrying = plan.findings.iter().filter(|finding| matches!(finding, Finding::Retrying { .. }));
+            report.retrying.extend(retrying.map(|finding| (credential.clone(), finding.clone())));
             let wanting = plan.findings.iter().filter(|finding| finding.wants_attention());
             report.attention.extend(wanting.map(|finding| (credential.clone(), finding.clone())));
         })

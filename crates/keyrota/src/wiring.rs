@@ -34,6 +34,9 @@ pub(crate) fn with_drivers<T>(then: impl FnOnce(&Drivers<'_>) -> T) -> T {
     then(&Drivers { issuers: &issuers, stores: &stores })
 }
 
+/// Name, driver and facts of one configured issuer.
+type ConfiguredIssuer = (String, Arc<dyn Issuer>, IssuerFacts);
+
 /// A configuration with its database and keys.
 #[derive(Debug, Clone)]
 pub(crate) struct Opened {
@@ -75,7 +78,7 @@ impl Opened {
     }
 
     /// Every configured issuer, ready to be called within its budget.
-    pub(crate) fn issuers(&self) -> Result<Vec<(String, Arc<dyn Issuer>, IssuerFacts)>, Complaint> {
+    pub(crate) fn issuers(&self) -> Result<Vec<ConfiguredIssuer>, Complaint> {
         self.config
             .issuers
             .iter()

@@ -19,7 +19,7 @@ impl Work<'_> {
         ticket: &Ticket,
     ) -> Result<Outcome, StepEnd> {
         let store = self.store(destination)?;
-        let state = store.inspect(&destination.path).await?;
+        let state = store.inspect(&destination.path).await.map_err(StepEnd::Elsewhere)?;
         let replaced = state.labelled(Label::Current).map(|current| current.version.0.clone());
         let store_version = match store.labels() {
             Some(_) => self.put(store, version, destination, ticket).await?.0,
@@ -50,7 +50,7 @@ impl Work<'_> {
                 "somebody else wrote to {destination} between our writing and our promotion: {}",
                 error.message
             ))),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(StepEnd::Elsewhere(error)),
         }
     }
 
@@ -59,7 +59,7 @@ impl Work<'_> {
         let store = self.store(destination)?;
         let delivered = self.delivered(version, destination).await?;
         let (_, fingerprint) = self.secret(version).await?;
-        let state = store.inspect(&destination.path).await?;
+        let state = store.inspect(&destination.path).await.map_err(StepEnd::Elsewhere)?;
         if reads_ours(&state, &StoreVersion(delivered.store_version), fingerprint) {
             return Ok(Outcome::Confirmed { destination: destination.clone() });
         }
@@ -77,9 +77,9 @@ impl Work<'_> {
             // A store that is configured no longer keeps what it has: nothing of ours can reach it.
             let Some(store) = self.engine.stores.get(&*delivered.destination.store) else { continue };
             let ours = StoreVersion(delivered.store_version);
-            let state = store.inspect(&delivered.destination.path).await?;
+            let state = store.inspect(&delivered.destination.path).await.map_err(StepEnd::Elsewhere)?;
             if state.labelled(Label::Current).is_none_or(|current| current.version != ours) {
-                store.discard(&delivered.destination.path, &ours, ticket).await?;
+                store.discard(&delivered.destination.path, &ours, ticket).await.map_err(StepEnd::Elsewhere)?;
             }
         }
         Ok(Outcome::Purged { version })
@@ -100,7 +100,7 @@ impl Work<'_> {
             fingerprint,
             key: AttemptKey(format!("{}:{version}", self.rotation.as_str())),
         };
-        Ok(store.write(&delivery, ticket).await?)
+        store.write(&delivery, ticket).await.map_err(StepEnd::Elsewhere)
     }
 
     fn store(&self, destination: &Destination) -> Result<&dyn SecretStore, StepEnd> {
@@ -143,5 +143,5 @@ fn reads_ours(state: &StoreState, ours: &StoreVersion, fingerprint: Fingerprint)
 }
 
 fn not_read(error: db::ReadError) -> StepEnd {
-    StepEnd::Error(DriverError::refused(Kind::Unavailable, format!("our own database: {error}")))
+    StepEnd::Elsewhere(DriverError::refused(Kind::Unavailable, format!("our own database: {error}")))
 }

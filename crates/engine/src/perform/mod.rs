@@ -116,7 +116,10 @@ pub(crate) enum StepEnd {
         why: String,
         since: Timestamp,
     },
+    /// The issuer refused or failed.
     Error(DriverError),
+    /// Something else did: a store, a verify address, our own database. It says nothing about the issuer.
+    Elsewhere(DriverError),
     /// A person has to look at once: trying again would repeat the damage.
     Park(String),
     /// The world is not as planned, and nothing was changed.
@@ -159,6 +162,12 @@ impl Work<'_> {
             }
             StepEnd::NotAsPlanned(error) => {
                 (self.failed(error, Effect::NotApplied, None, false, now), Performed::LookFirst)
+            }
+            StepEnd::Elsewhere(error) => {
+                let park = matches!(error.kind, Kind::Invalid | Kind::Forbidden);
+                let unknown = error.effect == Effect::Unknown;
+                let outcome = self.failed(error.to_string(), error.effect, error.retry_after, park, now);
+                (outcome, if unknown { Performed::LookFirst } else { Performed::Later })
             }
             StepEnd::Error(error) => {
                 let park = matches!(error.kind, Kind::Invalid | Kind::Forbidden);

@@ -48,7 +48,8 @@ impl Work<'_> {
     }
 
     async fn try_out(&self, version: &domain::Version, secret: &SecretMap) -> Result<Option<Trial>, StepEnd> {
-        Ok(self.engine.try_out(self.issuer, self.entry, self.applied, version, secret).await?)
+        let tried = self.engine.try_out(self.issuer, self.entry, self.applied, version, secret).await;
+        tried.map_err(if self.applied.probe.is_some() { StepEnd::Elsewhere } else { StepEnd::Error })
     }
 }
 

@@ -82,6 +82,7 @@ fn run_json(report: &RunReport) -> Value {
         "performed": performed,
         "waiting": report.waiting,
         "next_at": report.next_at.map(rfc3339),
+        "retrying": report.retrying.len(),
         "halted_policies": report.halted,
         "attention": report.attention.iter().map(|(credential, finding)| json!({
             "credential": credential.as_str(),
@@ -100,9 +101,10 @@ fn tell_attention(shell: &Shell, report: &RunReport) -> Exit {
              `keyrota credential list --attention` names it"
         ));
     }
-    for (credential, finding) in &report.attention {
+    for (credential, finding) in report.retrying.iter().chain(&report.attention) {
         let hint = finding.hint().replace("CREDENTIAL", credential.as_str());
         shell.voice.warn(&format!("{credential}: {finding}; {hint}"));
     }
-    if report.halted.is_empty() && report.attention.is_empty() { Exit::Done } else { Exit::Attention }
+    let quiet = report.halted.is_empty() && report.retrying.is_empty() && report.attention.is_empty();
+    if quiet { Exit::Done } else { Exit::Attention }
 }
