@@ -250,7 +250,8 @@ impl<'a> Comparison<'a> {
         let before = facts.clone();
         if let Some(found) = self.described.get(&c) {
             facts.locator.clone_from(&found.locator);
-            facts.owner.clone_from(&found.owner);
+            // A narrow listing need not tell the owner again; one that was known stays.
+            facts.owner = found.owner.clone().or(facts.owner);
             facts.parent_enabled = found.parent == Parent::Enabled;
             if names_follow_people(credential) {
                 facts.name = found.names.last().cloned().unwrap_or_default();
