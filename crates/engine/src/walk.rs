@@ -3,7 +3,7 @@
 use std::{collections::HashSet, fmt::Debug, time::Duration as StdDuration};
 
 use db::Entry;
-use domain::{CredentialId, Duration, Finding, Mode, Plan, Planned, Step};
+use domain::{CredentialId, Duration, Mode, Plan, Planned, Step};
 
 use crate::{Applied, Engine, ObserveError, RunRequest, perform::Performed};
 
@@ -13,7 +13,10 @@ const STEPS_PER_WALK_MAX: usize = 100;
 /// A failed attempt whose next one is this near is waited for, so that a hiccup does not cost a day until the next
 /// scheduled run.
 const WAIT_FOR_RETRY_MAX: Duration = Duration::from_secs(20);
-const WAITS_PER_WALK_MAX: usize = 40;
+/// What a wait counts for at least, so that waits of no length come to an end too.
+const WAIT_COUNTED_MIN: Duration = Duration::from_millis(100);
+/// In all, a walk waits no longer than this: a scheduler's next run is the better place to go on.
+const WAIT_PER_WALK_MAX: Duration = Duration::from_secs(40);
 
 /// What a run tells while it works. Called from many tasks; must be quick.
 pub trait Progress: Send + Sync + Debug {
@@ -82,7 +85,7 @@ impl Engine {
 
     async fn go(&self, id: i64, walk: &Walk<'_>, walked: &mut Walked) -> Result<End, WalkError> {
         let mut look_first = walk.in_doubt.contains(&id);
-        let mut waits = 0;
+        let mut waited = Duration::ZERO;
         for _ in 0..STEPS_PER_WALK_MAX {
             let Some(entry) = self.db.entry(id, &self.views()).await? else { return Ok(End::Settled) };
             walked.credential = Some(entry.observed.credential.clone());
@@ -94,8 +97,11 @@ impl Engine {
             let Some((plan, applied)) = self.plan(&entry) else { return Ok(End::Settled) };
             walked.plan = plan;
             let Some(due) = self.due(&entry, &applied, &walked.plan, walk.request) else {
-                if waits < WAITS_PER_WALK_MAX && self.wait_for_retry(&entry, &walked.plan).await {
-                    waits += 1;
+                if let Some(wait) = self.wait_until_retry(&entry, &walked.plan)
+                    && waited.saturating_add(wait) <= WAIT_PER_WALK_MAX
+                {
+                    self.ports.clock.sleep(StdDuration::try_from(wait).unwrap_or_default()).await;
+                    waited = waited.saturating_add(wait.max(WAIT_COUNTED_MIN));
                     continue;
                 }
                 return Ok(End::Settled);
@@ -132,19 +138,13 @@ impl Engine {
         (!(begins && asks) || approved).then(|| due.clone())
     }
 
-    /// Waits for the next attempt when it is near; anything else is left to the next run.
-    async fn wait_for_retry(&self, entry: &Entry, plan: &Plan) -> bool {
-        let Some(issuer) = self.issuers.get(entry.observed.credential.issuer()) else { return false };
-        let parked = plan.findings.iter().any(|finding| matches!(finding, Finding::Parked { .. }));
-        let (Some(retry_at), false) = (entry.observed.trouble.retry_at, parked || plan.steps.is_empty()) else {
-            return false;
-        };
+    /// How long until the next attempt, when it is near; anything else is left to the next run.
+    fn wait_until_retry(&self, entry: &Entry, plan: &Plan) -> Option<Duration> {
+        let issuer = self.issuers.get(entry.observed.credential.issuer())?;
+        let retry_at = entry.observed.trouble.retry_at.filter(|_| !plan.steps.is_empty())?;
         let wait = retry_at.duration_since(self.now(issuer));
-        if wait > WAIT_FOR_RETRY_MAX || plan.wake_at.is_none_or(|at| at > retry_at) {
-            return false;
-        }
-        self.ports.clock.sleep(StdDuration::try_from(wait).unwrap_or_default()).await;
-        true
+        let waits_for_more = plan.wake_at.is_none_or(|at| at > retry_at);
+        (wait <= WAIT_FOR_RETRY_MAX && !waits_for_more).then(|| wait.max(Duration::ZERO))
     }
 }
 
