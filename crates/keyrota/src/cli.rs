@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::twin::TwinCommand;
+use crate::{commands::twin::TwinCommand, shell::Output};
 
 /// Owns the whole life of API credentials: proves, then acts.
 #[derive(Debug, Parser)]
@@ -31,12 +31,6 @@ pub(crate) struct Global {
     /// Colours off
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    Table,
-    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -79,7 +73,15 @@ pub(crate) enum Command {
     Completions { shell: clap_complete::Shell },
     /// Print a generated page of the reference
     #[command(hide = true)]
-    Reference { page: crate::commands::reference::Page },
+    Reference { page: Page },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Page {
+    /// Every command with its options
+    Commands,
+    /// Every error code
+    Errors,
 }
 
 #[derive(Debug, Args)]

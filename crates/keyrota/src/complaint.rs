@@ -153,6 +153,11 @@ impl Voice {
         Self { json, quiet, colour }
     }
 
+    /// Whether standard error takes colour.
+    pub(crate) fn colour(&self) -> bool {
+        self.colour
+    }
+
     pub(crate) fn complain(&self, complaint: &Complaint) {
         if self.json { say(&format!("{}\n", complaint.to_json())) } else { say(&complaint.render(self.colour)) }
     }

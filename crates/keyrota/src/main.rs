@@ -19,8 +19,9 @@ use shell::{Ended, Shell};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log_to_stderr();
-    let shell = Shell::new(&cli.global);
+    let global = cli.global;
+    let shell = Shell::new(global.config, global.output, global.quiet, global.no_color);
+    log_to_stderr(shell.voice.colour());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let ended = match runtime {
         Ok(runtime) => runtime.block_on(perform(&shell, cli.command)),
@@ -54,8 +55,8 @@ async fn perform(shell: &Shell, command: Command) -> Ended {
 }
 
 /// Logs are for finding out what went wrong: off unless `KEYROTA_LOG` asks, for example `KEYROTA_LOG=debug`.
-fn log_to_stderr() {
+fn log_to_stderr(colour: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("KEYROTA_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
 }

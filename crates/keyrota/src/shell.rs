@@ -2,16 +2,21 @@
 
 use std::{io::Write as _, path::PathBuf};
 
+use clap::ValueEnum;
 use comfy_table::{Table, presets};
 use serde_json::Value;
 
-use crate::{
-    cli::{Global, Output},
-    complaint::{Code, Complaint, Voice},
-};
+use crate::complaint::{Code, Complaint, Voice};
 
 /// The end of a command: how it went, or what is wrong.
 pub(crate) type Ended = Result<crate::complaint::Exit, Complaint>;
+
+/// How data is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Table,
+    Json,
+}
 
 #[derive(Debug)]
 pub(crate) struct Shell {
@@ -22,14 +27,8 @@ pub(crate) struct Shell {
 }
 
 impl Shell {
-    pub(crate) fn new(global: &Global) -> Self {
-        let json = global.output == Output::Json;
-        Self {
-            config: global.config.clone(),
-            output: global.output,
-            quiet: global.quiet,
-            voice: Voice::new(json, global.quiet, global.no_color),
-        }
+    pub(crate) fn new(config: Option<PathBuf>, output: Output, quiet: bool, no_color: bool) -> Self {
+        Self { config, output, quiet, voice: Voice::new(output == Output::Json, quiet, no_color) }
     }
 
     pub(crate) fn json(&self) -> bool {

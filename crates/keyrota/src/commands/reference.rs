@@ -1,22 +1,14 @@
 //! What is generated from the code: the schema, completions, the pages of docs/reference.
 
-use clap::{CommandFactory as _, ValueEnum};
+use clap::CommandFactory as _;
 
 use crate::{
-    cli::Cli,
+    cli::{Cli, Page},
     complaint::{Code, Complaint, Exit},
     config,
     shell::{Ended, Shell},
     wiring::with_drivers,
 };
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Page {
-    /// Every command with its options
-    Commands,
-    /// Every error code
-    Errors,
-}
 
 pub(crate) fn schema(shell: &Shell) -> Ended {
     let schema = with_drivers(config::schema);
