@@ -1,0 +1,14 @@
+//! Tests of the real binary against a simulated platform in another process: the main job as an operator sees it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod consumer;
+mod credentials;
+mod end_state;
+mod holds;
+mod http;
+mod killed;
+mod main_job;
+mod plans;
+mod strays;
+mod world;
