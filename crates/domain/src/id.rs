@@ -27,13 +27,19 @@ fn check_segments(text: &str) -> Result<(), InvalidId> {
     if text.len() > ID_BYTES_MAX {
         return Err(InvalidId::TooLong { bytes: text.len() });
     }
-    if text.chars().any(char::is_control) {
+    // Nearly all are ASCII, and every row that is read passes here.
+    let has_control = if text.is_ascii() {
+        text.bytes().any(|byte| byte.is_ascii_control())
+    } else {
+        text.chars().any(char::is_control)
+    };
+    if has_control {
         return Err(InvalidId::Control);
     }
-    for segment in text.split('/') {
+    for segment in text.as_bytes().split(|byte| *byte == b'/') {
         match segment {
-            "" => return Err(InvalidId::EmptySegment),
-            "." | ".." => return Err(InvalidId::DotSegment),
+            b"" => return Err(InvalidId::EmptySegment),
+            b"." | b".." => return Err(InvalidId::DotSegment),
             _ => {}
         }
     }

@@ -222,3 +222,53 @@ pub struct Trouble {
     /// Too many attempts: nothing more is tried until a person asks for it.
     pub parked: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(cause: fn(String, String) -> Cause) -> Cause {
+        cause("ada".to_owned(), "a test".to_owned())
+    }
+
+    fn rotation(cause: Cause, from: u32, to: u32) -> Rotation {
+        Rotation {
+            id: RotationId::new("r1"),
+            cause,
+            started_at: Timestamp::UNIX_EPOCH,
+            from: Some(VersionNumber(from)),
+            to: Some(VersionNumber(to)),
+            deliveries: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_successor_serves_from_its_promotion_on() {
+        let rollback = said(|by, reason| Cause::Rollback { by, reason });
+        let abandon = said(|by, reason| Cause::Abandon { by, reason });
+        assert!(!rotation(Cause::Age, 1, 2).serves());
+        assert!(!rotation(rollback, 2, 1).serves());
+        // What is abandoned was never read, so the older version is what consumers use; an imported one is in use too.
+        assert!(rotation(abandon.clone(), 2, 1).serves());
+        assert!(!rotation(abandon, 1, 2).serves());
+        assert!(rotation(Cause::Import { by: "ada".to_owned() }, 1, 1).serves());
+    }
+
+    #[test]
+    fn what_was_handed_out_is_never_simply_given_up() {
+        let back = |rotation: &Rotation| rotation.way_back("ada".to_owned(), "a test".to_owned());
+        assert!(matches!(back(&rotation(Cause::Age, 1, 2)), Cause::Abandon { .. }));
+        let mut promoted = rotation(Cause::Age, 1, 2);
+        promoted.deliveries.push(Delivery {
+            destination: Destination { store: "local".into(), path: crate::SecretPath::parse("web").unwrap() },
+            written_at: None,
+            promoted_at: Some(Timestamp::UNIX_EPOCH),
+            confirmed_at: None,
+            first_confirmed_at: None,
+        });
+        assert!(matches!(back(&promoted), Cause::Rollback { .. }));
+        // Back, and back again before the first step: consumers still read what the first rotation promoted.
+        let again = rotation(back(&promoted), 2, 1);
+        assert!(matches!(back(&again), Cause::Rollback { .. }));
+    }
+}

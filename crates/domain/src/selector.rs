@@ -48,7 +48,9 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let mut double: Option<(usize, usize)> = None;
     loop {
         let rest = pattern.get(p..).unwrap_or_default();
-        if rest.starts_with(b"**") {
+        if rest == b"**" {
+            return true;
+        } else if rest.starts_with(b"**") {
             double = Some((p + 2, t));
             star = None;
             p += 2;

@@ -1,6 +1,6 @@
 //! May the old version go? The one place where silence and overlap are measured.
 
-use domain::{Reason, RetireWhen, Timestamp, Version};
+use domain::{Duration, Reason, RetireWhen, Timestamp, Version};
 
 use crate::{
     PROOF_AGE_MAX, USAGE_ASK_AGAIN,
@@ -55,34 +55,35 @@ pub(crate) fn gate(situation: &Situation<'_>, retiree: &Version) -> Gate {
 
 fn quiet(situation: &Situation<'_>, retiree: &Version, confirmed_at: Timestamp) -> Gate {
     let usage = &retiree.usage;
-    let propagation = situation.observed.facts.propagation;
     let ask_again_at = usage.asked_at.map(|at| after(at, USAGE_ASK_AGAIN)).filter(|at| *at > situation.now);
     let untold =
         ask_again_at.map_or(Gate::AskUse(Reason::SilenceAwaited), |ask_at| Gate::NoEvidence { ask_at: Some(ask_at) });
     let Some(known_through) = usage.known_through else {
         return untold;
     };
+    let propagation = situation.observed.facts.propagation;
+    let used_since = usage.last_used.filter(|at| *at > confirmed_at);
+    let silence_from = used_since.unwrap_or(confirmed_at);
+    let quiet_at = after(after(silence_from, situation.policy.quiet_for), propagation);
     let asked_at = usage.asked_at.map_or(known_through, |at| at.max(known_through));
-    if after(after(known_through, propagation), PROOF_AGE_MAX) < asked_at {
+    let lag = asked_at.duration_since(known_through);
+    if known_through < quiet_at {
+        // No answer could open the gate before `quiet_at`. Where the records do not advance, patience grows.
+        let patience = lag.clamp(Duration::from_secs(1), USAGE_ASK_AGAIN);
+        let ask_at = after(quiet_at, lag).max(after(asked_at, patience));
+        return match used_since {
+            Some(last_used) => Gate::InUse { last_used, ask_at },
+            None => Gate::NotYetQuiet { ask_at },
+        };
+    }
+    if lag > propagation.saturating_add(PROOF_AGE_MAX) {
         // Told, but of a time too long ago: no evidence, and asking again at once would bring no better one.
         return untold;
     }
     if after(asked_at, PROOF_AGE_MAX) < situation.now {
         return Gate::AskUse(Reason::ProofTooOld);
     }
-    let used_since = usage.last_used.filter(|at| *at > confirmed_at);
-    let silence_from = used_since.unwrap_or(confirmed_at);
-    let quiet_at = after(after(silence_from, situation.policy.quiet_for), propagation);
-    if known_through >= quiet_at {
-        return Gate::Open(Reason::QuietSince { last_used: usage.last_used });
-    }
-    let lag = asked_at.duration_since(known_through);
-    // Asked in the same second already: the next question is worth asking only later.
-    let ask_at = after(quiet_at, lag).max(after(asked_at, domain::Duration::from_secs(1)));
-    match used_since {
-        Some(last_used) => Gate::InUse { last_used, ask_at },
-        None => Gate::NotYetQuiet { ask_at },
-    }
+    Gate::Open(Reason::QuietSince { last_used: usage.last_used })
 }
 
 /// When the last of the policy's destinations was first read back; `None` if one never was, or none is named.

@@ -1,0 +1,244 @@
+//! Generated worlds: policies, facts, whole stories, and states that no story reaches.
+
+use std::sync::Arc;
+
+use domain::{
+    Cause, Delivery, Duration, Handle, Hold, IssuerFacts, Mode, Observed, Origin, Overlap, Parent, Policy, Presence,
+    RetireWhen, Rotation, RotationId, Slots, Timestamp, Trouble, Usage, Version, VersionNumber,
+};
+use proptest::{collection::vec, option, prelude::*, sample::select};
+
+use crate::{
+    story::{Event, Story},
+    world::{World, days, destination, found, start, title_of},
+};
+
+const STORES: [&str; 3] = ["local", "bao", "aws"];
+
+fn hours(range: std::ops::RangeInclusive<i64>) -> impl Strategy<Value = Duration> {
+    range.prop_map(Duration::from_hours)
+}
+
+fn mode() -> impl Strategy<Value = Mode> {
+    select(vec![Mode::Automatic, Mode::Automatic, Mode::Automatic, Mode::Ask, Mode::Notify, Mode::Observe])
+}
+
+fn retire_when() -> impl Strategy<Value = RetireWhen> {
+    select(vec![RetireWhen::Quiet, RetireWhen::OverlapOver])
+}
+
+/// A rotation ends before the next one is due: the shortest age is longer than overlap, silence and propagation
+/// together.
+pub(crate) fn policy() -> BoxedStrategy<Policy> {
+    let overlap = prop_oneof![Just(Duration::ZERO), hours(1..=24), hours(24..=24 * 30)];
+    let begin = option::weighted(0.2, (-5..=20i64).prop_map(|count| start() + days(count)));
+    (
+        mode(),
+        40..=200i64,
+        overlap,
+        retire_when(),
+        hours(1..=24 * 5),
+        0..=60i64,
+        vec(select(STORES.to_vec()), 0..=3),
+        begin,
+    )
+        .prop_map(|(mode, rotate_days, overlap, retire_when, quiet_for, more_days, stores, begin_not_before)| Policy {
+            name: "generated".to_owned(),
+            mode,
+            rotate_after: days(rotate_days),
+            overlap,
+            retire_when,
+            quiet_for,
+            retire_after: days(rotate_days + more_days),
+            deliver: STORES.iter().filter(|store| stores.contains(store)).map(|store| destination(store)).collect(),
+            begin_not_before,
+        })
+        .boxed()
+}
+
+pub(crate) fn facts() -> BoxedStrategy<IssuerFacts> {
+    let propagation = prop_oneof![0..=60i64, 60..=3600i64, 3600..=6 * 3600i64].prop_map(Duration::from_secs);
+    (option::of(1..=10u32), propagation, any::<bool>(), any::<bool>())
+        .prop_map(|(live_max, propagation, names, usage)| IssuerFacts {
+            overlap: Overlap::Concurrent { live_max },
+            propagation,
+            names,
+            usage,
+        })
+        .boxed()
+}
+
+fn event() -> BoxedStrategy<Event> {
+    prop_oneof![
+        6 => (1..=12usize).prop_map(Event::Steps),
+        4 => hours(1..=24 * 40).prop_map(Event::Wait),
+        2 => (0..=7200i64).prop_map(|seconds| Event::Wait(Duration::from_secs(seconds))),
+        1 => hours(-24 * 60..=24 * 60).prop_map(Event::ClockJumps),
+        1 => Just(Event::ClockIsSetRight),
+        1 => Just(Event::LoseAnswer),
+        1 => (1..=6u32).prop_map(Event::Fail),
+        1 => Just(Event::Unpark),
+        2 => (0..4usize).prop_map(Event::RemovedByHand),
+        1 => Just(Event::StrayAppears),
+        1 => Just(Event::NameIsTaken),
+        1 => Just(Event::StrangersLeave),
+        1 => (0..4usize).prop_map(Event::ListingHides),
+        1 => Just(Event::ListingShowsAll),
+        1 => Just(Event::Hold),
+        1 => Just(Event::Release),
+        1 => Just(Event::Request),
+        1 => (1..=3usize).prop_map(Event::GoBack),
+        1 => Just(Event::Import),
+        1 => (0..=9u32).prop_map(Event::Siblings),
+        1 => any::<bool>().prop_map(Event::Parent),
+        2 => policy().prop_map(|policy| Event::PolicyChanges(Box::new(policy))),
+        1 => any::<bool>().prop_map(Event::UsageIsTold),
+        1 => (0..=90i64).prop_map(|minutes| Event::RecordsLag(Duration::from_mins(minutes))),
+        1 => option::weighted(0.8, hours(0..=24 * 60)).prop_map(Event::ConsumersLinger),
+    ]
+    .boxed()
+}
+
+/// A world as it is met, and what happens in it.
+pub(crate) fn story(events_max: usize) -> impl Strategy<Value = Story> {
+    (policy(), facts(), 0..=400i64, vec(event(), 0..=events_max)).prop_map(|(policy, facts, age_days, events)| Story {
+        world: World::new("web", policy, facts, days(age_days)),
+        events,
+    })
+}
+
+/// Times that matter to a gate: just now, minutes and days ago, and in the future; rarely the ends of time.
+fn moment() -> BoxedStrategy<Timestamp> {
+    let near = |range: std::ops::RangeInclusive<i64>| range.prop_map(|seconds| start() + Duration::from_secs(seconds));
+    prop_oneof![
+        8 => near(-120..=120),
+        8 => near(-3600..=0),
+        8 => near(-86400 * 40..=0),
+        2 => near(0..=86400 * 40),
+        1 => select(vec![Timestamp::MIN, Timestamp::MAX]),
+    ]
+    .boxed()
+}
+
+fn presence() -> impl Strategy<Value = Presence> {
+    select(vec![Presence::Listed, Presence::Listed, Presence::Listed, Presence::Missing, Presence::Gone])
+}
+
+fn version(number: u32) -> BoxedStrategy<Version> {
+    let origin = select(vec![Origin::Found, Origin::Issued, Origin::Issued, Origin::Orphan]);
+    let rarely = || option::weighted(0.2, moment());
+    let usage = (option::of(moment()), option::weighted(0.8, moment()), option::of(moment()));
+    (origin, any::<bool>(), moment(), presence(), option::weighted(0.9, moment()), rarely(), rarely(), usage)
+        .prop_map(move |(origin, secret_held, created_at, presence, verified_at, revoked_at, dead_at, usage)| Version {
+            handle: Handle::parse(&format!("h{number}")).unwrap(),
+            origin,
+            secret_held: secret_held || origin == Origin::Issued,
+            created_at,
+            presence,
+            verified_at,
+            revoked_at,
+            dead_at,
+            usage: Usage { last_used: usage.0, known_through: usage.1, asked_at: usage.2 },
+            ..found(number, if number == 1 { "web" } else { "web_new" }, created_at)
+        })
+        .boxed()
+}
+
+fn cause() -> impl Strategy<Value = Cause> {
+    let (by, reason) = ("ada".to_owned(), "a test".to_owned());
+    select(vec![
+        Cause::Age,
+        Cause::Requested { by: by.clone(), reason: reason.clone() },
+        Cause::Rollback { by: by.clone(), reason: reason.clone() },
+        Cause::Abandon { by: by.clone(), reason },
+        Cause::Import { by },
+    ])
+}
+
+fn delivery(store: &'static str) -> BoxedStrategy<Delivery> {
+    let often = || option::weighted(0.9, moment());
+    (often(), often(), often(), often())
+        .prop_map(move |(written_at, promoted_at, confirmed_at, first_confirmed_at)| Delivery {
+            destination: destination(store),
+            written_at,
+            promoted_at,
+            confirmed_at,
+            first_confirmed_at,
+        })
+        .boxed()
+}
+
+fn rotation() -> BoxedStrategy<Rotation> {
+    let number = || option::weighted(0.9, (1..=4u32).prop_map(VersionNumber));
+    let deliveries = STORES.map(|store| option::weighted(0.9, delivery(store)));
+    (cause(), moment(), number(), number(), deliveries)
+        .prop_map(|(cause, started_at, from, to, deliveries)| Rotation {
+            id: RotationId::new("r1"),
+            cause,
+            started_at,
+            from,
+            to,
+            deliveries: deliveries.into_iter().flatten().collect(),
+        })
+        .boxed()
+}
+
+fn trouble() -> BoxedStrategy<Trouble> {
+    (0..=5u32, option::weighted(0.2, moment()), any::<bool>(), prop::bool::weighted(0.05))
+        .prop_map(|(attempts, retry_at, told, parked)| Trouble {
+            attempts,
+            retry_at,
+            last_error: told.then(|| "503 Service Unavailable".to_owned()),
+            parked,
+        })
+        .boxed()
+}
+
+/// Any state at all, whether a story reaches it or not: what a defect elsewhere might hand to the planner.
+pub(crate) fn observed() -> BoxedStrategy<Observed> {
+    let versions =
+        (option::weighted(0.9, version(1)), option::weighted(0.9, version(2)), option::weighted(0.3, version(3)));
+    let rarely = || prop::bool::weighted(0.05);
+    let flags = (rarely(), rarely(), rarely(), rarely());
+    let requested = option::weighted(0.2, cause());
+    (facts(), versions, option::weighted(0.8, rotation()), trouble(), flags, requested, 0..=12u32)
+        .prop_map(|(facts, versions, rotation, trouble, (stray, held, taken, disabled), requested, used)| Observed {
+            facts: Arc::new(facts),
+            stray,
+            hold: held.then(|| Hold { by: "ada".to_owned(), reason: "a test".to_owned(), since: start() }),
+            name_taken: taken.then(|| "web_new".to_owned()),
+            parent: if disabled { Parent::Disabled } else { Parent::Enabled },
+            slots: Slots { used },
+            requested,
+            versions: [versions.0, versions.1, versions.2].into_iter().flatten().collect(),
+            rotation,
+            trouble,
+            title: title_of("web"),
+            ..World::new("web", crate::world::default_policy(), crate::world::default_facts(), days(0)).observed
+        })
+        .boxed()
+}
+
+/// Policies with any number in them, negative and endless ones too.
+pub(crate) fn any_policy() -> BoxedStrategy<Policy> {
+    let any_duration = || {
+        prop_oneof![
+            4 => Just(Duration::ZERO),
+            4 => hours(0..=24 * 40),
+            1 => select(vec![Duration::MIN, Duration::MAX, days(-1)]),
+        ]
+    };
+    (policy(), any_duration(), any_duration(), any_duration(), any_duration())
+        .prop_map(|(policy, rotate_after, overlap, quiet_for, retire_after)| Policy {
+            rotate_after,
+            overlap,
+            quiet_for,
+            retire_after,
+            ..policy
+        })
+        .boxed()
+}
+
+pub(crate) fn any_moment() -> impl Strategy<Value = Timestamp> {
+    moment()
+}
