@@ -1,11 +1,11 @@
 //! Bringing a known secret under a credential that was met without one.
 
 use db::{Entry, Word};
-use domain::Cause;
+use domain::{Cause, Version};
 use driver::{DriverError, Trial};
 use secret::SecretMap;
 
-use crate::{Engine, engine::sealed_as};
+use crate::{Applied, Engine, IssuerHandle, engine::sealed_as, observe::subject_of, probe};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -32,7 +32,7 @@ pub enum ImportError {
 }
 
 impl Engine {
-    /// Takes over the secret of the current version. It is tried at the platform first; what is refused is not kept.
+    /// Takes over the secret of the current version. It is tried first; what is refused is not kept.
     /// Delivery follows from the plan.
     ///
     /// # Errors
@@ -52,11 +52,7 @@ impl Engine {
         if applied.policy.deliver.is_empty() {
             return Err(ImportError::NoDestination);
         }
-        match self.try_out(issuer, entry, &applied, version, secret).await.map_err(ImportError::Trial)? {
-            Some(Trial::Accepted) => {}
-            Some(Trial::Refused(why)) => return Err(ImportError::Refused(why)),
-            None => return Err(ImportError::Untried),
-        }
+        self.try_stranger(issuer, entry, &applied, version, secret).await?;
         let sealed = self.keyring.seal(secret, sealed_as(&observed.credential, version.number))?;
         let fingerprint = self.keyring.fingerprint(secret);
         let rotation = self.new_rotation();
@@ -66,5 +62,30 @@ impl Engine {
             .import_secret(entry.id, (&rotation, &cause), version.number, (&sealed, fingerprint), word)
             .await
             .map_err(ImportError::Moved)
+    }
+
+    /// A secret from outside may be that of another credential, and a gateway accepts any live one: the issuer's own
+    /// check, which knows whose it is, comes before the one of the policy.
+    async fn try_stranger(
+        &self,
+        issuer: &IssuerHandle,
+        entry: &Entry,
+        applied: &Applied,
+        version: &Version,
+        secret: &SecretMap,
+    ) -> Result<(), ImportError> {
+        let accepted = |trial: Result<Trial, DriverError>| match trial {
+            Ok(Trial::Accepted) => Ok(()),
+            Ok(Trial::Refused(why)) => Err(ImportError::Refused(why)),
+            Err(error) => Err(ImportError::Trial(error)),
+        };
+        let verifier = issuer.driver.verifier();
+        if let Some(verifier) = verifier {
+            accepted(verifier.verify(&subject_of(entry), &version.handle, secret).await)?;
+        }
+        if let Some(template) = &applied.probe {
+            accepted(probe::try_out(&self.ports.http, &**template, secret).await)?;
+        }
+        if verifier.is_none() && applied.probe.is_none() { Err(ImportError::Untried) } else { Ok(()) }
     }
 }

@@ -24,13 +24,17 @@ impl Work<'_> {
     }
 
     /// Dead by the platform's own record, and refused wherever we can try it. A record that is still there means that
-    /// the revocation did not hold: it is repeated.
+    /// our revocation did not hold, and it is repeated; but what somebody else seemed to have removed and is there
+    /// again is alive and perhaps in use: it is met anew, and nothing is revoked.
     pub(super) async fn prove_dead(&self, number: VersionNumber, ticket: &Ticket) -> Result<Outcome, StepEnd> {
         let version = self.version(number)?;
         let now = self.engine.now(self.issuer);
         let since = version.revoked_at.unwrap_or(now);
         let subject = subject_of(self.entry);
         if let Lookup::There { .. } = self.issuer.driver.look_up(&subject, &version.handle).await? {
+            if version.revoked_at.is_none() {
+                return Err(StepEnd::NotAsPlanned(format!("version {number} is at the platform after all")));
+            }
             self.issuer.driver.revoke(&subject, &version.handle, ticket).await?;
             return Err(StepEnd::NotYet { why: "the platform still had it; revoked again".to_owned(), since });
         }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use db::Access;
-use domain::{Duration, Finding, Plan, Timestamp};
+use domain::{Duration, Finding, Plan, Selector, Timestamp};
 use engine::{Applied, Engine, PlannedLine, RunReport, Surveyed, estate_digest};
 use secret::Keyring;
 use serde::{Deserialize, Serialize};
@@ -17,37 +17,55 @@ use crate::{
     config::parse_period,
     progress::progress,
     shell::{Ended, Shell},
-    wiring::Opened,
+    wiring::{Opened, survey},
 };
 
 pub(crate) async fn plan(shell: &Shell, args: &PlanArgs) -> Ended {
     let selector = selector(args.selector.as_deref())?;
     let until = args.until.as_deref().map(period).transpose()?;
-    let opened = Opened::open(shell, Access::Engine).await?;
-    let engine = opened.engine().await?;
+    let access = if args.stored { Access::ReadOnly } else { Access::Engine };
+    let opened = Opened::open(shell, access).await?;
     let mut looked = RunReport::default();
-    if !args.stored {
+    let mut planned = Planned::default();
+    let each = |surveyed: Surveyed| planned.take(&surveyed, &selector, until, &opened.keyring);
+    if args.stored {
+        survey(&opened, &opened.db.issuer_states().await?, each)?;
+    } else {
+        let engine = opened.engine().await?;
         engine.observe_all(&mut looked, &*progress(shell)).await;
+        engine.survey(each)?;
     }
-    let (mut lines, mut findings, mut nows) = (Vec::new(), Vec::new(), HashMap::new());
-    engine.survey(|surveyed| {
+    print(shell, &planned.lines, &planned.nows)?;
+    let exit = tell_observations(shell, &looked).max(tell_findings(shell, &planned.findings));
+    if let Some(file) = &args.out {
+        write_plan(file, &planned.lines, &opened.keyring)?;
+        shell.voice.note(&format!("the plan is in {}; `keyrota run --once --plan` carries it out", file.display()));
+    }
+    Ok(exit)
+}
+
+/// The plan as it is gathered: its lines, each one's time now, and what wants a person.
+#[derive(Default)]
+struct Planned {
+    lines: Vec<PlannedLine>,
+    nows: Vec<Timestamp>,
+    findings: Vec<(String, Finding)>,
+}
+
+impl Planned {
+    fn take(&mut self, surveyed: &Surveyed, selector: &Selector, until: Option<Duration>, keyring: &Keyring) {
         let credential = &surveyed.entry.observed.credential;
         let Some((plan, applied)) = &surveyed.planned else { return };
         if !selector.matches(credential.as_str()) {
             return;
         }
-        nows.insert(credential.to_string(), surveyed.now);
         let wanting = plan.findings.iter().filter(|finding| finding.wants_attention());
-        findings.extend(wanting.map(|finding| (credential.to_string(), finding.clone())));
-        lines.extend(line(&surveyed, plan, applied, until, &opened.keyring));
-    })?;
-    print(shell, &lines, &nows)?;
-    let exit = tell_observations(shell, &looked).max(tell_findings(shell, &findings));
-    if let Some(file) = &args.out {
-        write_plan(file, &lines, &opened.keyring)?;
-        shell.voice.note(&format!("the plan is in {}; `keyrota run --once --plan` carries it out", file.display()));
+        self.findings.extend(wanting.map(|finding| (credential.to_string(), finding.clone())));
+        if let Some(line) = line(surveyed, plan, applied, until, keyring) {
+            self.lines.push(line);
+            self.nows.push(surveyed.now);
+        }
     }
-    Ok(exit)
 }
 
 fn period(text: &str) -> Result<Duration, Complaint> {
@@ -81,7 +99,8 @@ fn line(
     })
 }
 
-fn print(shell: &Shell, lines: &[PlannedLine], nows: &HashMap<String, Timestamp>) -> Result<(), Complaint> {
+/// `nows` are the times by which the lines were planned, one each.
+fn print(shell: &Shell, lines: &[PlannedLine], nows: &[Timestamp]) -> Result<(), Complaint> {
     if shell.json() {
         return lines.iter().try_for_each(|line| {
             shell.object(&json!({
@@ -97,8 +116,8 @@ fn print(shell: &Shell, lines: &[PlannedLine], nows: &HashMap<String, Timestamp>
         shell.voice.note("nothing is due or under way");
         return Ok(());
     }
-    let rows = lines.iter().map(|line| {
-        let when = nows.get(&line.credential).map_or_else(String::new, |now| relative(line.not_before, *now));
+    let rows = lines.iter().zip(nows).map(|(line, now)| {
+        let when = relative(line.not_before, *now);
         [line.credential.clone(), line.step.to_owned(), when, line.message.clone()]
     });
     shell.table(["CREDENTIAL", "NEXT STEP", "WHEN", "WHY"], rows.collect())
