@@ -3,14 +3,14 @@
 use std::{
     fmt,
     path::Path,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use rusqlite::Connection;
 use secret::WrappedKey;
 
 use crate::{
-    Access, Fault, OpenError, ReadError, Row, Rows, Unit, Value, WriteError,
+    Access, Fates, Fault, OpenError, ReadError, Row, Rows, Unit, Value, WriteError,
     connection::{self, FileAccess, Purpose},
     migrate,
     open::{self, Place},
@@ -31,6 +31,7 @@ enum Engine {
     /// keeps the lock file; a database in memory has none.
     Inline {
         writer: Mutex<Writer>,
+        fates: Option<Arc<dyn Fates>>,
         _place: Option<Place>,
     },
 }
@@ -84,7 +85,9 @@ impl Db {
     /// As [`Db::open`].
     pub fn open_inline(data_dir: &Path, access: Access) -> Result<Self, OpenError> {
         let (place, connection) = open::prepare(data_dir, access)?;
-        Ok(Self { engine: Engine::Inline { writer: Mutex::new(Writer::new(connection)), _place: Some(place) } })
+        Ok(Self {
+            engine: Engine::Inline { writer: Mutex::new(Writer::new(connection)), fates: None, _place: Some(place) },
+        })
     }
 
     /// A database that lives as long as this value, on the caller's thread. For tests and simulations.
@@ -92,9 +95,17 @@ impl Db {
     /// # Errors
     /// Only when SQLite itself fails.
     pub fn in_memory() -> Result<Self, OpenError> {
+        Self::in_memory_under(None)
+    }
+
+    /// The same, with a say in what befalls each commit.
+    ///
+    /// # Errors
+    /// As [`Db::in_memory`].
+    pub fn in_memory_under(fates: Option<Arc<dyn Fates>>) -> Result<Self, OpenError> {
         let connection = connection::open_in_memory().map_err(|error| OpenError::Database(error.into()))?;
         migrate::migrate(&connection).map_err(OpenError::Database)?;
-        Ok(Self { engine: Engine::Inline { writer: Mutex::new(Writer::new(connection)), _place: None } })
+        Ok(Self { engine: Engine::Inline { writer: Mutex::new(Writer::new(connection)), fates, _place: None } })
     }
 
     /// Writes a unit: all of it or nothing. `Ok` means synced to disk. Units that wait at the same time share one
@@ -106,7 +117,13 @@ impl Db {
         match &self.engine {
             Engine::Threaded(Threaded { writer: Some(writer), .. }) => writer.write(unit).await,
             Engine::Threaded(_) => Err(Fault::ReadOnly.into()),
-            Engine::Inline { writer, .. } => locked(writer).commit(&[&unit]).pop().unwrap_or(Ok(())),
+            Engine::Inline { writer, fates, .. } => {
+                let commit = || locked(writer).commit(&[&unit]).pop().unwrap_or(Ok(()));
+                match fates {
+                    Some(fates) => fates.next().befall(commit).await,
+                    None => commit(),
+                }
+            }
         }
     }
 

@@ -1,0 +1,72 @@
+//! `cargo xtask simulate`: what it prints.
+
+use crate::{
+    play::play,
+    scenario::{Scenario, matrix},
+    shrink::shrink,
+    survey::single_faults,
+};
+
+/// Carries out the words of the command line; whether every promise held.
+pub fn simulate(words: &[String], print: &mut dyn FnMut(&str)) -> Result<bool, String> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("`{text}` is no number"));
+    match words[..] {
+        ["--seed", seed] => Ok(one(number(seed)?, print)),
+        ["--seeds", count] => Ok(many(0, number(count)?, print)),
+        ["--seeds", count, "--from", first] => Ok(many(number(first)?, number(count)?, print)),
+        ["--single-faults"] => Ok(each(print)),
+        _ => Err(format!("use --seed N, --seeds N [--from N] or --single-faults ({} worlds)", matrix().len())),
+    }
+}
+
+fn one(seed: u64, print: &mut dyn FnMut(&str)) -> bool {
+    let scenario = Scenario::random(seed);
+    let broke = play(&scenario, false).breach.is_some();
+    let shown = if broke { shrink(&scenario) } else { scenario };
+    print(&format!("seed {seed}: {:?}", shown.terms));
+    for (at, events) in &shown.events {
+        let events: Vec<String> = events.iter().map(ToString::to_string).collect();
+        print(&format!("  at #{at}: {}", events.join(", ")));
+    }
+    let played = play(&shown, true);
+    for line in &played.timeline {
+        print(line);
+    }
+    print(&match &played.breach {
+        Some(breach) => format!("seed {seed} broke a promise: {breach}"),
+        None => format!("seed {seed}: every promise held; {} rotations", played.rotations),
+    });
+    !broke
+}
+
+fn many(first: u64, count: u64, print: &mut dyn FnMut(&str)) -> bool {
+    let (mut rotations, mut points, mut runs, mut broken) = (0, 0, 0, 0_u64);
+    for seed in first..first + count {
+        let played = play(&Scenario::random(seed), false);
+        rotations += played.rotations;
+        points += played.points.len();
+        runs += played.runs;
+        if let Some(breach) = played.breach {
+            broken += 1;
+            print(&format!("seed {seed} broke a promise: {breach}"));
+        }
+    }
+    print(&format!("{count} seeds, {rotations} rotations, {runs} runs, {points} I/O points, {broken} broken"));
+    broken == 0
+}
+
+fn each(print: &mut dyn FnMut(&str)) -> bool {
+    let all = single_faults();
+    for (world, at, fault, breach) in &all.broken {
+        print(&format!("{world}: {fault:?} at #{at}: {breach}"));
+    }
+    print(&format!(
+        "{} worlds, {} I/O points, {} single faults, {} broken",
+        all.worlds,
+        all.points,
+        all.runs,
+        all.broken.len()
+    ));
+    all.broken.is_empty()
+}

@@ -1,0 +1,131 @@
+//! Where everything is to end once nothing more happens, and the people who help where the engine asks for one.
+
+use std::collections::BTreeMap;
+
+use db::{Entry, IssuerView, Issuers};
+use domain::{Mode, SUCCESSOR_SUFFIX};
+
+use crate::{
+    consumers::place,
+    people,
+    platform::Who,
+    stage::{Stage, World},
+};
+
+/// How a person tries to get something moving again, one run after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Help {
+    asked: BTreeMap<usize, usize>,
+}
+
+impl Stage {
+    pub(crate) fn scan(&self, each: impl FnMut(Entry)) {
+        let (facts, observed_at) = {
+            let world = self.world();
+            let facts = world.platform.facts;
+            let facts = domain::IssuerFacts {
+                overlap: domain::Overlap::Concurrent { live_max: facts.live_max },
+                propagation: facts.propagation,
+                names: facts.names,
+                usage: facts.usage,
+            };
+            (facts, world.now)
+        };
+        let view = IssuerView { facts: std::sync::Arc::new(facts), observed_at };
+        self.db().scan_entries(&Issuers::from([("sim".to_owned(), view)]), each).unwrap();
+    }
+
+    /// What is still missing at the goal; `None`: nothing.
+    pub(crate) fn missing(&self) -> Option<String> {
+        let mut rows = BTreeMap::new();
+        self.scan(|entry| drop(rows.insert(entry.observed.credential.to_string(), entry)));
+        let doubts = self.read(|db| Box::pin(db.journal_from(0)));
+        let open = doubts.iter().find(|line| matches!(line.phase, domain::Phase::Begun | domain::Phase::InDoubt));
+        if let Some(line) = open {
+            return Some(format!("{} of row {} is {}", line.step, line.credential_id, line.phase.word()));
+        }
+        let world = self.world();
+        (0..world.platform.parents.len()).find_map(|credential| {
+            let Some(entry) = rows.get(people::identifier(&world, credential).as_str()) else {
+                return Some(format!("c{credential} was never met"));
+            };
+            world.missing_of(credential, entry).map(|what| format!("c{credential}: {what}"))
+        })
+    }
+
+    /// The person whom the findings ask for: strays are removed, holds are released, what is parked is tried again
+    /// or turned around, and what was broken by hand is rotated.
+    pub(crate) fn help(&self, help: &mut Help) {
+        let mut parked = Vec::new();
+        self.scan(|entry| parked.extend(entry.observed.trouble.parked.then(|| entry.observed.credential.to_string())));
+        let credentials = self.world().platform.parents.len();
+        for credential in 0..credentials {
+            people::release(self, credential);
+            let (id, broken) = {
+                let mut guard = self.world();
+                let world = &mut *guard;
+                world.policies[credential].mode = Mode::Automatic;
+                let strays: Vec<usize> = world.platform.live_of(credential).filter(|at| world.is_stray(*at)).collect();
+                for index in strays {
+                    let World { platform, random, now, .. } = &mut *world;
+                    platform.remove(*now, random, index, Who::Person);
+                }
+                (people::identifier(world, credential).to_string(), world.is_broken_by_hand(credential))
+            };
+            if !parked.contains(&id) && !broken {
+                continue;
+            }
+            let asked = help.asked.entry(credential).or_default();
+            *asked += 1;
+            if *asked % 3 == 2 {
+                self.world().tell(|| format!("person  helps: rolls c{credential} back"));
+                self.world().wishes.push(credential);
+            } else {
+                self.world().tell(|| format!("person  helps: rotates c{credential}"));
+                people::rotate(self, credential);
+            }
+        }
+    }
+}
+
+impl World {
+    pub(crate) fn is_stray(&self, index: usize) -> bool {
+        let one = &self.platform.minted[index];
+        one.made_by == Who::Person && one.name.ends_with(SUCCESSOR_SUFFIX)
+    }
+
+    /// What consumers read is nothing that the platform accepts for long, and a person did it.
+    fn is_broken_by_hand(&self, credential: usize) -> bool {
+        self.policies[credential].deliver.iter().any(|destination| {
+            let slot = self.shelves.get(&*destination.store).and_then(|shelf| shelf.slots.get(destination.path.as_str()));
+            let read = slot.and_then(|slot| slot.read()).and_then(|secret| self.platform.by_secret(secret));
+            read.is_none_or(|index| !self.platform.minted[index].is_live())
+        }) || self.shelves["one"].slots[&place(credential)]
+            .changed
+            .is_some_and(|(at, who)| who == Who::Person && at > self.began)
+    }
+
+    fn missing_of(&self, credential: usize, entry: &Entry) -> Option<String> {
+        if entry.observed.rotation.is_some() {
+            let trouble = &entry.observed.trouble;
+            return Some(format!("a rotation is under way ({})", trouble.last_error.as_deref().unwrap_or("no error")));
+        }
+        let live: Vec<usize> = self.platform.live_of(credential).collect();
+        let [index] = live[..] else { return Some(format!("{} versions live", live.len())) };
+        let one = &self.platform.minted[index];
+        for destination in &self.policies[credential].deliver {
+            let slot = self.shelves.get(&*destination.store).and_then(|shelf| shelf.slots.get(destination.path.as_str()));
+            if slot.and_then(|slot| slot.read()) != Some(&one.secret) {
+                return Some(format!("{destination} does not serve {}", one.handle));
+            }
+        }
+        if self.platform.facts.names && one.name != entry.observed.name {
+            return Some(format!("{} is called {} and not {}", one.handle, one.name, entry.observed.name));
+        }
+        if !one.is_accepted(self.now) {
+            return Some(format!("{} is not accepted", one.handle));
+        }
+        let recorded = entry.observed.current().map(|version| version.handle.as_str());
+        (recorded != Some(one.handle.as_str())).then(|| format!("{} is not current on record", one.handle))
+    }
+}

@@ -1,0 +1,35 @@
+//! The deterministic world in which the engine is tortured. Tests only.
+//!
+//! The real planner, engine, journal and database walk credentials through their rotations, on one thread, against a
+//! model of a platform and of secret stores. Every crossing between the engine and the world has a number, and a
+//! [`Scenario`] says what happens at which number: a fault, a crash, a person who acts, a clock that jumps. Meanwhile
+//! [`promises`](Promise) are watched from outside. The same scenario plays the same way, to the byte.
+//!
+//! What it deliberately does not do: it takes no time, opens no socket, and asks nothing of the engine's inside.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "everything here is a test")]
+
+mod command;
+mod consumers;
+mod event;
+mod goal;
+mod issuer;
+mod people;
+mod platform;
+mod play;
+mod policies;
+mod ports;
+mod promises;
+mod scenario;
+mod shelf;
+mod shrink;
+mod stage;
+mod store;
+mod survey;
+
+pub use command::simulate;
+pub use event::{Act, Event, Events, Fault, Verb};
+pub use play::{Played, play};
+pub use promises::{Breach, Promise};
+pub use scenario::{Scenario, Terms, matrix};
+pub use shrink::shrink;
+pub use survey::{SingleFaults, single_faults};

@@ -1,0 +1,126 @@
+//! People: at the platform's console, in the stores, and at our command line.
+
+use db::Word;
+use domain::{CredentialId, Destination, Duration, Fingerprint, Mode, SUCCESSOR_SUFFIX, SecretPath};
+use futures_util::FutureExt as _;
+
+use crate::{
+    consumers::{Consumer, place},
+    event::{Act, Change, Event},
+    platform::Who,
+    stage::{Stage, World},
+};
+
+pub(crate) fn act(stage: &Stage, act: Act) {
+    stage.world().tell(|| format!("person  {act:?}"));
+    match act {
+        Act::Hold(credential) => hold(stage, credential),
+        Act::Release(credential) => release(stage, credential),
+        Act::Rotate(credential) => rotate(stage, credential),
+        Act::RollBack(credential) => stage.world().wishes.push(credential),
+        act => at_the_platform(&mut stage.world(), act),
+    }
+}
+
+pub(crate) fn change_policy(stage: &Stage, credential: usize, change: Change) {
+    let mut guard = stage.world();
+    let world = &mut *guard;
+    world.tell(|| format!("person  {}", Event::Policy(credential, change)));
+    let policy = &mut world.policies[credential];
+    match change {
+        Change::Observe => policy.mode = Mode::Observe,
+        Change::Automatic => policy.mode = Mode::Automatic,
+        Change::LongerOverlap => policy.overlap = policy.overlap.saturating_add(Duration::from_hours(6)),
+        Change::Widen => {
+            let more = destination("two", credential);
+            if !policy.deliver.contains(&more) {
+                policy.deliver.push(more);
+                world.consumers.push(Consumer::new(credential, "two", &place(credential), Duration::ZERO));
+            }
+        }
+    }
+}
+
+pub(crate) fn destination(store: &str, credential: usize) -> Destination {
+    Destination { store: store.into(), path: SecretPath::parse(&place(credential)).unwrap() }
+}
+
+pub(crate) fn identifier(world: &World, credential: usize) -> CredentialId {
+    let parent = format!("app{}", world.platform.parents[credential]);
+    CredentialId::new("sim", ["acme", &parent, &format!("key{credential}")]).unwrap()
+}
+
+/// The row of a credential, once the engine has met it.
+pub(crate) fn row(stage: &Stage, credential: usize) -> Option<i64> {
+    let id = identifier(&stage.world(), credential);
+    stage.db().entry_id(&id).now_or_never().unwrap().unwrap()
+}
+
+/// A command beside the engine. One that is refused, since it was done already, changes nothing.
+fn command(stage: &Stage, credential: usize, run: impl FnOnce(i64, Word<'_>) -> Result<(), db::WriteError>) -> bool {
+    let Some(row) = row(stage, credential) else { return false };
+    stage.world().aside = true;
+    let at = stage.world().now;
+    let done = run(row, Word { by: "ann", reason: "as she sees fit", at }).is_ok();
+    stage.world().aside = false;
+    done
+}
+
+fn hold(stage: &Stage, credential: usize) {
+    let last = stage.read(|db| Box::pin(db.journal_from(0))).last().map_or(0, |line| line.entry);
+    let db = stage.db();
+    if command(stage, credential, |row, word| db.hold(row, word).now_or_never().unwrap()) {
+        stage.world().held[credential] = Some(last);
+    }
+}
+
+pub(crate) fn release(stage: &Stage, credential: usize) {
+    let db = stage.db();
+    if command(stage, credential, |row, word| db.release(row, word).now_or_never().unwrap()) {
+        stage.world().held[credential] = None;
+    }
+}
+
+pub(crate) fn rotate(stage: &Stage, credential: usize) {
+    let db = stage.db();
+    command(stage, credential, |row, word| db.request_rotation(row, word).now_or_never().unwrap());
+}
+
+fn at_the_platform(world: &mut World, act: Act) {
+    let credential = act.credential();
+    let mut live = world.platform.live_of(credential);
+    let (oldest, newest) = match (live.next(), live.next_back()) {
+        (oldest, None) => (oldest, oldest),
+        both => both,
+    };
+    drop(live);
+    let World { platform, random, now, .. } = world;
+    match act {
+        Act::RemoveNewest(_) => drop(newest.map(|index| platform.remove(*now, random, index, Who::Person))),
+        Act::RemoveOldest(_) => drop(oldest.map(|index| platform.remove(*now, random, index, Who::Person))),
+        Act::MakeStray(_) => {
+            let name = format!("key{credential}{SUCCESSOR_SUFFIX}");
+            // The platform may refuse; then the person lets it be.
+            platform.mint(*now, random, credential, &name, "by hand", None, Who::Person).ok();
+        }
+        Act::Rename(_) => {
+            let Some(index) = oldest else { return };
+            platform.rename(index, &format!("mine{credential}"), "renamed").ok();
+        }
+        Act::WriteOld(_) => {
+            let Some(index) = oldest else { return };
+            let secret = platform.minted[index].secret.clone();
+            write(world, credential, &secret);
+        }
+        Act::WriteJunk(_) => write(world, credential, "changeme"),
+        Act::Hold(_) | Act::Release(_) | Act::Rotate(_) | Act::RollBack(_) => {}
+    }
+}
+
+fn write(world: &mut World, credential: usize, secret: &str) {
+    let now = world.now;
+    let slot = world.slot("one", &place(credential));
+    let key = format!("by hand {}", slot.kept.len());
+    let at = slot.put(&key, secret, Fingerprint([7; 32]));
+    slot.serve(at, now, Who::Person);
+}

@@ -1,0 +1,249 @@
+//! Playing a scenario: runs of the engine, restarts after its deaths, and the time between.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::{Arc, OnceLock, atomic::{AtomicBool, Ordering}},
+    task::{Context, Poll, Wake, Waker},
+};
+
+use db::Journal;
+use domain::{Duration, Timestamp};
+use driver::Issuer as _;
+use engine::{Engine, Parts, RunReport, RunRequest, Silent};
+use futures_util::FutureExt as _;
+use secret::{Keyring, RootKey};
+
+use crate::{
+    event::Verb,
+    goal::Help,
+    issuer::ModelIssuer,
+    people,
+    policies::Configured,
+    ports::ports,
+    promises::{Breach, Promise},
+    scenario::Scenario,
+    stage::Stage,
+    store::ModelStore,
+};
+
+/// Runs until nothing of a scenario is left to happen.
+const RUNS_MAX: usize = 600;
+/// Runs from then on until everything is at its goal. A rotation with a long overlap takes a dozen; each help by a
+/// person may cost one more.
+const CALM_RUNS_MAX: usize = 120;
+/// Runs at the goal in which nothing may change.
+const QUIET_RUNS: usize = 2;
+/// Between two runs at least, as a daemon would.
+const PAUSE_LEAST: Duration = Duration::from_secs(1);
+
+/// What came of a scenario.
+#[derive(Debug, Default)]
+pub struct Played {
+    pub breach: Option<Breach>,
+    pub timeline: Vec<String>,
+    /// Every crossing, in order.
+    pub points: Vec<Verb>,
+    pub rotations: usize,
+    pub runs: usize,
+}
+
+/// Plays a scenario to its end. `tell` keeps the timeline.
+pub fn play(scenario: &Scenario, tell: bool) -> Played {
+    let stage = Stage::new(scenario.world(tell));
+    let mut player = Player { stage, scenario, engine: None, starts: 0, help: Help::default() };
+    let runs = player.play();
+    let lines = player.stage.read(|db| Box::pin(db.journal_from(0)));
+    player.look_for_secrets(&lines);
+    let rotations = lines.iter().filter(|line| line.step == "complete" && line.phase == domain::Phase::Done).count();
+    let mut world = player.stage.world();
+    Played {
+        breach: world.breach.take(),
+        timeline: world.take_timeline(),
+        points: std::mem::take(&mut world.points),
+        rotations,
+        runs,
+    }
+}
+
+struct Player<'a> {
+    stage: Arc<Stage>,
+    scenario: &'a Scenario,
+    engine: Option<Engine>,
+    starts: u64,
+    help: Help,
+}
+
+impl Player<'_> {
+    fn play(&mut self) -> usize {
+        let (mut calm, mut quiet) = (0, 0);
+        for run in 0..RUNS_MAX {
+            let before = self.stage.world().effects;
+            let next_at = self.run();
+            self.stage.check_records();
+            if self.stage.world().breach.is_some() {
+                return run;
+            }
+            if self.stage.world().is_calm() {
+                calm += 1;
+                let missing = self.stage.missing();
+                let changed = self.stage.world().effects != before;
+                match missing {
+                    None if quiet > 0 && changed => {
+                        self.stage.world().breach(Promise::QuietAtRest, || "an effect at the goal".to_owned());
+                        return run;
+                    }
+                    None => quiet += 1,
+                    Some(what) => {
+                        quiet = 0;
+                        if calm > CALM_RUNS_MAX {
+                            let words = || format!("after {calm} calm runs: {what}");
+                            self.stage.world().breach(Promise::Liveness, words);
+                            return run;
+                        }
+                        if self.scenario.helped {
+                            self.stage.help(&mut self.help);
+                        }
+                    }
+                }
+                if quiet > QUIET_RUNS {
+                    return run;
+                }
+            }
+            self.pause(next_at);
+        }
+        self.stage.world().breach(Promise::Liveness, || format!("not done after {RUNS_MAX} runs"));
+        RUNS_MAX
+    }
+
+    /// One run, from a start if there has to be one; when the engine wants the next.
+    fn run(&mut self) -> Option<Timestamp> {
+        if self.engine.is_none() {
+            self.engine = self.start();
+        }
+        let engine = self.engine.take()?;
+        self.fulfil_wishes(&engine);
+        let report = self.execute(async { engine.run_once(&RunRequest::everything(), &Silent).await });
+        match report {
+            Some(Ok(report)) => {
+                let next_at = report.next_at;
+                self.tell_report(&report);
+                if report.broken.is_none() {
+                    self.engine = Some(engine);
+                }
+                next_at
+            }
+            Some(Err(error)) => {
+                self.stage.world().tell(|| format!("engine  ends: {error}"));
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// A new process on the same database.
+    fn start(&mut self) -> Option<Engine> {
+        self.starts += 1;
+        self.stage.world().tell(|| "engine  starts".to_owned());
+        let stage = self.stage.clone();
+        let ports = ports(&stage, self.scenario.seed ^ (self.starts << 32));
+        let engine = self.execute(async {
+            let journal = Journal::open(stage.db().clone()).await.ok()?;
+            let issuer = ModelIssuer::new(&stage);
+            let facts = issuer.facts();
+            let store = |name: &str| (name.to_owned(), Arc::new(ModelStore::new(&stage, name)) as _);
+            let parts = Parts {
+                db: stage.db().clone(),
+                journal,
+                keyring: keyring(),
+                ports,
+                issuers: vec![("sim".to_owned(), Arc::new(issuer), facts)],
+                stores: [store("one"), store("two")].into(),
+                policies: Arc::new(Configured(stage.clone())),
+            };
+            Engine::new(parts).await.ok()
+        });
+        engine.flatten()
+    }
+
+    /// Polls until it is ready, or the process has died in it: then it is dropped where it stands.
+    fn execute<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let flag = Arc::new(Flag(AtomicBool::new(true)));
+        let waker = Waker::from(flag.clone());
+        let mut context = Context::from_waker(&waker);
+        let mut future = pin!(future);
+        while flag.0.swap(false, Ordering::Relaxed) {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+                let mut world = self.stage.world();
+                if !world.crashed {
+                    world.stopped = false;
+                    return Some(output);
+                }
+            }
+            let mut world = self.stage.world();
+            if world.crashed {
+                world.crashed = false;
+                world.stopped = false;
+                world.tell(|| "engine  DIES".to_owned());
+                return None;
+            }
+        }
+        panic!("the engine waits for something that never comes");
+    }
+
+    fn fulfil_wishes(&self, engine: &Engine) {
+        let wishes = std::mem::take(&mut self.stage.world().wishes);
+        for credential in wishes {
+            let Some(row) = people::row(&self.stage, credential) else { continue };
+            self.stage.world().aside = true;
+            let entry = engine.entry(row).now_or_never().unwrap().unwrap();
+            let done = entry.map(|entry| engine.roll_back(&entry, "ann", "as she sees fit").now_or_never().unwrap());
+            self.stage.world().aside = false;
+            self.stage.world().tell(|| format!("person  rolls c{credential} back: {done:?}"));
+        }
+    }
+
+    fn tell_report(&self, report: &RunReport) {
+        let mut world = self.stage.world();
+        for (credential, finding) in report.attention.iter().chain(&report.retrying) {
+            world.tell(|| format!("engine  finds {credential}: {finding}"));
+        }
+        for trouble in &report.troubles {
+            world.tell(|| format!("engine  in trouble: {}", trouble.error));
+        }
+        if let Some(why) = &report.broken {
+            world.tell(|| format!("engine  ends: {why}"));
+        }
+    }
+
+    fn pause(&self, next_at: Option<Timestamp>) {
+        let mut world = self.stage.world();
+        let ours = world.now.saturating_add(world.skew).unwrap();
+        let wanted = next_at.map_or(self.scenario.terms.pause, |at| at.duration_since(ours));
+        let pause = wanted.clamp(PAUSE_LEAST, self.scenario.terms.pause);
+        world.pass(pause);
+    }
+
+    /// No secret stands in what the engine writes in clear.
+    fn look_for_secrets(&self, lines: &[db::JournalLine]) {
+        let leak = lines.iter().any(|line| format!("{line:?}").contains("s3cr3t"));
+        if leak {
+            self.stage.world().breach(Promise::SecretsStaySecret, || "a secret in the journal".to_owned());
+        }
+    }
+}
+
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// One for all worlds: nothing of a play depends on its bytes.
+fn keyring() -> Arc<Keyring> {
+    static KEYRING: OnceLock<Arc<Keyring>> = OnceLock::new();
+    let create = || Arc::new(Keyring::create(&RootKey::generate().unwrap()).unwrap().0);
+    KEYRING.get_or_init(create).clone()
+}

@@ -1,0 +1,185 @@
+//! The promises, as they look from outside. Named as the design names them.
+
+use std::fmt;
+
+use domain::{RetireWhen, SUCCESSOR_SUFFIX};
+
+use crate::{
+    consumers::place,
+    event::Verb,
+    platform::Who,
+    stage::{Stage, World},
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Promise {
+    NeverWithoutAWorkingCredential,
+    NothingLost,
+    NeverTheWrongPlace,
+    NeverRemovedInUse,
+    NeverTouched,
+    NeverMoreThanTheIssuerAllows,
+    DeadMeansProvedDead,
+    SmallBlastRadius,
+    Evidence,
+    SecretsStaySecret,
+    /// Once faults end, everything reaches its goal within a bound.
+    Liveness,
+    /// At its goal, the engine changes nothing.
+    QuietAtRest,
+}
+
+/// A promise that did not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breach {
+    pub promise: Promise,
+    pub words: String,
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.promise, self.words)
+    }
+}
+
+impl World {
+    pub(crate) fn breach(&mut self, promise: Promise, words: impl FnOnce() -> String) {
+        if self.breach.is_none() {
+            let breach = Breach { promise, words: words() };
+            self.tell(|| format!("BROKEN  {breach}"));
+            self.breach = Some(breach);
+        }
+    }
+
+    /// Right before we end a version at the platform.
+    pub(crate) fn before_our_revoke(&mut self, subject: usize, index: usize) {
+        let version = &self.platform.minted[index];
+        let (handle, credential) = (version.handle.clone(), version.credential);
+        if !version.is_live() {
+            return;
+        }
+        if credential != subject {
+            let words = || format!("{handle} of c{credential} is revoked in the name of c{subject}");
+            return self.breach(Promise::NeverTouched, words);
+        }
+        if version.made_by == Who::Person && version.name.ends_with(SUCCESSOR_SUFFIX) {
+            return self.breach(Promise::NeverTouched, || format!("{handle}, a stray, is revoked"));
+        }
+        if !version.handed_out {
+            return;
+        }
+        if self.consumers.iter().any(|consumer| consumer.holds(&version.secret)) && !self.restored(subject) {
+            return self.breach(Promise::NeverRemovedInUse, || format!("{handle} is revoked while a consumer has it"));
+        }
+        self.successor_serves(subject, index);
+        self.gate_was_open(subject, index);
+    }
+
+    /// A person wrote the old value back into a store: no proof of ours can be so young that it sees this coming.
+    fn restored(&self, credential: usize) -> bool {
+        let person = |slot: &crate::shelf::Slot| {
+            slot.changed.is_some_and(|(at, who)| who == Who::Person && at > self.began)
+        };
+        self.shelves.values().any(|shelf| shelf.slots.get(&place(credential)).is_some_and(person))
+    }
+
+    fn successor_serves(&mut self, credential: usize, retired: usize) {
+        if self.restored(credential) {
+            return;
+        }
+        for destination in self.policies[credential].deliver.clone() {
+            let slot = self.shelves.get(&*destination.store).and_then(|shelf| shelf.slots.get(destination.path.as_str()));
+            let read = slot.and_then(|slot| slot.read()).and_then(|secret| self.platform.by_secret(secret));
+            let handle = self.platform.minted[retired].handle.clone();
+            match read.map(|index| (index, &self.platform.minted[index])) {
+                None => self.breach(Promise::NeverTheWrongPlace, || format!("{handle} goes, {destination} is empty")),
+                Some((index, other)) if other.credential != credential || index == retired => {
+                    self.breach(Promise::NeverTheWrongPlace, || format!("{handle} goes, {destination} serves another"));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn gate_was_open(&mut self, credential: usize, retired: usize) {
+        if self.restored(credential) {
+            return;
+        }
+        let policy = &self.policies[credential];
+        let slots = policy.deliver.iter().filter_map(|destination| {
+            self.shelves.get(&*destination.store)?.slots.get(destination.path.as_str())?.changed
+        });
+        let Some(served_since) = slots.map(|(at, _)| at).max() else { return };
+        let served = self.now.duration_since(served_since);
+        let overlap = policy.overlap;
+        let version = &self.platform.minted[retired];
+        let (handle, quiet_for) = (version.handle.clone(), policy.quiet_for);
+        let quiet = version.last_used(self.now).map(|at| self.now.duration_since(at));
+        let by_use = policy.retire_when == RetireWhen::Quiet;
+        if served < overlap {
+            let words = || format!("{handle} is revoked {served} after its successor began to serve, not {overlap}");
+            self.breach(Promise::NeverRemovedInUse, words);
+        }
+        if let Some(quiet) = quiet.filter(|quiet| by_use && *quiet < quiet_for) {
+            let words = || format!("{handle} is revoked {quiet} after its last use, not {quiet_for}");
+            self.breach(Promise::NeverRemovedInUse, words);
+        }
+    }
+
+    /// Right before we ask the platform for a successor.
+    pub(crate) fn before_our_issue(&mut self, credential: usize) {
+        let parent = self.platform.parents[credential];
+        let used = self.platform.live_under(parent);
+        if let Some(max) = self.platform.facts.live_max.filter(|max| used >= *max as usize && !self.fooled) {
+            let words = || format!("a successor of c{credential} is asked for with {used} of {max} slots taken");
+            self.breach(Promise::NeverMoreThanTheIssuerAllows, words);
+        }
+    }
+}
+
+impl Stage {
+    /// Every effect rests on an intent that is durable, of this very step, and that began before any hold.
+    pub(crate) fn check_ticket(&self, verb: Verb, credential: usize, entry: i64) {
+        let lines = self.read(|db| Box::pin(db.journal_from(entry)));
+        let step = lines.first().filter(|line| line.entry == entry);
+        let steps: &[&str] = match verb {
+            Verb::Issue => &["issue"],
+            Verb::Revoke => &["revoke", "prove_dead"],
+            Verb::Rename => &["rename"],
+            Verb::Write => &["write", "promote"],
+            Verb::Promote => &["promote"],
+            Verb::Discard => &["purge"],
+            _ => &[],
+        };
+        let begun = step.is_some_and(|line| line.phase == domain::Phase::Begun && steps.contains(&line.step.as_str()));
+        let mut world = self.world();
+        if !begun {
+            world.breach(Promise::Evidence, || format!("{verb:?} of c{credential} without its intent on disk"));
+        }
+        if world.held[credential].is_some_and(|last| entry > last) {
+            world.breach(Promise::NeverTouched, || format!("{verb:?} of c{credential}, which is held"));
+        }
+    }
+
+    /// What the inventory says must be so at the platform.
+    pub(crate) fn check_records(&self) {
+        let known = self.db().known("sim", None).unwrap();
+        let mut dead = Vec::new();
+        self.scan(|entry| {
+            for version in &entry.observed.versions {
+                if version.dead_at.is_some() {
+                    dead.push((version.handle.to_string(), version.secret_held));
+                }
+            }
+        });
+        let mut world = self.world();
+        for (handle, held) in dead {
+            let index = world.platform.by_handle(&handle).unwrap();
+            let version = &world.platform.minted[index];
+            if version.is_live() || held && version.is_accepted(world.now) {
+                world.breach(Promise::DeadMeansProvedDead, || format!("{handle} is called dead and is accepted"));
+            }
+        }
+        drop(known);
+    }
+}

@@ -1,0 +1,320 @@
+//! The world as one value, and the crossings into it.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::pending,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, Weak},
+};
+
+use db::{Db, Fate, Fates};
+use domain::{Duration, Policy, Timestamp};
+use driver::{DriverError, Effect, Kind, Ticket};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use twin::Random;
+
+use crate::{
+    consumers::Consumer,
+    event::{Event, Events, Fault, Verb},
+    people,
+    platform::Platform,
+    ports::yield_now,
+    promises::Breach,
+    shelf::Shelf,
+};
+
+/// An answer that comes late comes after this.
+const LATE: Duration = Duration::from_mins(7);
+/// An effect that nobody waits for any more takes place after this.
+const DELAY: Duration = Duration::from_mins(3);
+/// A stale listing is as old as this.
+pub(crate) const STALE: Duration = Duration::from_mins(10);
+
+pub(crate) struct World {
+    pub(crate) began: Timestamp,
+    /// The true time, and the platform's.
+    pub(crate) now: Timestamp,
+    /// Our clock less the true time.
+    pub(crate) skew: Duration,
+    pub(crate) random: Random,
+    pub(crate) platform: Platform,
+    pub(crate) shelves: BTreeMap<String, Shelf>,
+    pub(crate) consumers: Vec<Consumer>,
+    pub(crate) policies: Vec<Policy>,
+    /// The last journal entry before a hold that stands.
+    pub(crate) held: Vec<Option<i64>>,
+    /// Wishes of people that need the engine, for the next run.
+    pub(crate) wishes: Vec<usize>,
+    pub(crate) breach: Option<Breach>,
+    /// What the listings told was not all: the engine may know no better.
+    pub(crate) fooled: bool,
+    pub(crate) crashed: bool,
+    /// Our disk failed: nothing is written until a restart.
+    pub(crate) stopped: bool,
+    /// A person's command is at work: it is no part of the engine.
+    pub(crate) aside: bool,
+    pub(crate) effects: usize,
+    pub(crate) points: Vec<Verb>,
+    pub(crate) events: Events,
+    delayed: Vec<(Timestamp, Box<dyn FnOnce(&mut Self) + Send>)>,
+    timeline: Option<Vec<String>>,
+    told: i64,
+}
+
+impl World {
+    pub(crate) fn new(now: Timestamp, random: Random, platform: Platform, events: Events, tell: bool) -> Self {
+        let held = vec![None; platform.parents.len()];
+        Self {
+            began: now,
+            now,
+            skew: Duration::ZERO,
+            random,
+            platform,
+            shelves: BTreeMap::new(),
+            consumers: Vec::new(),
+            policies: Vec::new(),
+            held,
+            wishes: Vec::new(),
+            breach: None,
+            fooled: false,
+            crashed: false,
+            stopped: false,
+            aside: false,
+            effects: 0,
+            points: Vec::new(),
+            events,
+            delayed: Vec::new(),
+            timeline: tell.then(Vec::new),
+            told: 0,
+        }
+    }
+
+    pub(crate) fn tell(&mut self, words: impl FnOnce() -> String) {
+        if let Some(timeline) = &mut self.timeline {
+            let since = self.now.duration_since(self.began).as_secs();
+            let (days, hours, minutes, seconds) = (since / 86400, since / 3600 % 24, since / 60 % 60, since % 60);
+            timeline.push(format!("{days:>3}d {hours:02}:{minutes:02}:{seconds:02}  {}", words()));
+        }
+    }
+
+    pub(crate) fn take_timeline(&mut self) -> Vec<String> {
+        self.timeline.take().unwrap_or_default()
+    }
+
+    /// Time passes. At every moment at which something changes by itself, every consumer calls.
+    pub(crate) fn pass(&mut self, by: Duration) {
+        let end = self.now.saturating_add(by.max(Duration::ZERO)).unwrap();
+        loop {
+            let reads = self.consumers.iter().filter_map(Consumer::reads_at).filter(|at| *at > self.now).min();
+            let late = self.delayed.iter().map(|(at, _)| *at).filter(|at| *at > self.now).min();
+            let next = [self.platform.next_turn(self.now), reads, late].into_iter().flatten().min();
+            self.now = next.unwrap_or(end).min(end);
+            let (due, later) = std::mem::take(&mut self.delayed).into_iter().partition(|(at, _)| *at <= self.now);
+            self.delayed = later;
+            let due: Vec<(Timestamp, Box<dyn FnOnce(&mut Self) + Send>)> = due;
+            for (_, effect) in due {
+                self.tell(|| "world   an effect that nobody waits for takes place".to_owned());
+                effect(self);
+            }
+            self.consumers_call();
+            if self.now == end {
+                return;
+            }
+        }
+    }
+
+    /// Nothing of the scenario is left to come.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.events.is_empty() && self.delayed.is_empty()
+    }
+}
+
+pub(crate) struct Stage {
+    world: Mutex<World>,
+    db: OnceLock<Arc<Db>>,
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stage")
+    }
+}
+
+enum Arrival {
+    /// The process is dead already.
+    Dead,
+    Alive(Option<Fault>),
+}
+
+impl Stage {
+    pub(crate) fn new(world: World) -> Arc<Self> {
+        let stage = Arc::new(Self { world: Mutex::new(world), db: OnceLock::new() });
+        let disk = Disk(Arc::downgrade(&stage));
+        let db = Db::in_memory_under(Some(Arc::new(disk))).unwrap();
+        stage.db.set(Arc::new(db)).unwrap();
+        stage
+    }
+
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    pub(crate) fn db(&self) -> &Arc<Db> {
+        self.db.get().unwrap()
+    }
+
+    /// Reads the database from outside. It answers at once, and is no I/O point.
+    pub(crate) fn read<'a, T>(&'a self, read: impl FnOnce(&'a Db) -> BoxFuture<'a, Result<T, db::ReadError>>) -> T {
+        read(self.db()).now_or_never().unwrap().unwrap()
+    }
+
+    /// Begins a crossing: what the scenario has for it happens.
+    fn arrive(&self, verb: Verb, words: impl FnOnce() -> String) -> Arrival {
+        self.tell_journal();
+        let (number, events) = {
+            let mut world = self.world();
+            if world.crashed {
+                return Arrival::Dead;
+            }
+            let number = world.points.len();
+            world.points.push(verb);
+            (number, world.events.remove(&number).unwrap_or_default())
+        };
+        let mut fault = None;
+        for event in events {
+            match event {
+                Event::Fault(wanted) if verb.takes(wanted) => fault = Some(wanted),
+                Event::Fault(_) => {}
+                Event::Person(act) => people::act(self, act),
+                Event::Clock(by) => {
+                    let mut world = self.world();
+                    world.skew = world.skew.saturating_add(by);
+                    world.tell(|| format!("world   {event}"));
+                }
+                Event::Policy(credential, change) => people::change_policy(self, credential, change),
+            }
+        }
+        let mut world = self.world();
+        world.fooled |= matches!(fault, Some(Fault::Stale | Fault::Short | Fault::Delayed | Fault::Twice));
+        world.tell(|| {
+            let fault = fault.map_or(String::new(), |fault| format!("  <-- {fault:?}"));
+            format!("#{number:<5}  {}{fault}", words())
+        });
+        Arrival::Alive(fault)
+    }
+
+    /// What the engine decided and what came of it, read from its journal.
+    fn tell_journal(&self) {
+        let from = match &*self.world() {
+            World { timeline: None, .. } => return,
+            world => world.told,
+        };
+        let lines = self.read(|db| Box::pin(db.journal_from(from)));
+        let mut world = self.world();
+        for line in lines {
+            let version = line.version.map_or(String::new(), |version| format!(" v{version}"));
+            let place = line.destination.map_or(String::new(), |place| format!(" to {place}"));
+            let what = format!("{} c{}{version}{place}", line.step, line.credential_id);
+            if line.phase == domain::Phase::Begun {
+                if line.entry > world.told {
+                    world.told = line.entry;
+                    world.tell(|| format!("engine  begins {what}, because {}", line.reason));
+                }
+            } else {
+                world.told = line.entry + 1;
+                let outcome = line.outcome.unwrap_or_default();
+                world.tell(|| format!("engine  {} {what}: {outcome}", line.phase.word()));
+            }
+        }
+    }
+
+    /// One crossing of the engine into the world. `effect` is what the world does, as often as it is delivered.
+    pub(crate) async fn cross<T, F>(
+        self: &Arc<Self>,
+        verb: Verb,
+        words: impl FnOnce() -> String,
+        intent: Option<(usize, &Ticket)>,
+        effect: F,
+    ) -> Result<T, DriverError>
+    where
+        F: Fn(&mut World, Option<Fault>) -> Result<T, DriverError> + Send + 'static,
+    {
+        yield_now().await;
+        let Arrival::Alive(fault) = self.arrive(verb, words) else { return pending().await };
+        if let Some((credential, ticket)) = intent {
+            self.check_ticket(verb, credential, ticket.journal_entry());
+        }
+        let answer = self.befall(verb, fault, effect);
+        match answer {
+            Some(answer) => answer,
+            None => pending().await,
+        }
+    }
+
+    /// `None`: the process died.
+    fn befall<T, F>(&self, verb: Verb, fault: Option<Fault>, effect: F) -> Option<Result<T, DriverError>>
+    where
+        F: Fn(&mut World, Option<Fault>) -> Result<T, DriverError> + Send + 'static,
+    {
+        let lost = || DriverError::new(Kind::Unavailable, Effect::Unknown, "no answer within the deadline");
+        let mut guard = self.world();
+        let world = &mut *guard;
+        world.effects += usize::from(verb.has_effect());
+        let mut answer = match fault {
+            Some(Fault::FailsBefore) => Some(Err(DriverError::refused(Kind::Unavailable, "the host is away"))),
+            Some(Fault::Throttled) => Some(Err(DriverError::refused(Kind::Throttled, "too many calls"))),
+            Some(Fault::LoginRefused) => Some(Err(DriverError::refused(Kind::Unauthorized, "who are you"))),
+            Some(Fault::LostBefore) => Some(Err(lost())),
+            Some(Fault::CrashBefore) => None,
+            Some(Fault::Delayed) => {
+                let at = world.now.saturating_add(DELAY).unwrap();
+                world.delayed.push((at, Box::new(move |world| drop(effect(world, None)))));
+                Some(Err(lost()))
+            }
+            fault => Some(effect(world, fault)).inspect(|_| {
+                if fault == Some(Fault::Twice) {
+                    drop(effect(world, fault));
+                }
+            }),
+        };
+        match fault {
+            Some(Fault::AnswerLost) => answer = Some(Err(lost())),
+            Some(Fault::Late) => world.pass(LATE),
+            Some(Fault::CrashAfter) => answer = None,
+            _ => {}
+        }
+        world.crashed |= answer.is_none();
+        world.consumers_call();
+        answer
+    }
+}
+
+/// Our own disk, as the scenario wants it.
+#[derive(Debug)]
+struct Disk(Weak<Stage>);
+
+impl Fates for Disk {
+    fn next(&self) -> Fate {
+        let Some(stage) = self.0.upgrade() else { return Fate::Commits };
+        if stage.world().aside {
+            return Fate::Commits;
+        }
+        let Arrival::Alive(fault) = stage.arrive(Verb::Commit, || "commit".to_owned()) else {
+            return Fate::DiesBefore;
+        };
+        let mut world = stage.world();
+        if world.stopped {
+            return Fate::Refused(db::Fault::Stopped);
+        }
+        world.crashed = matches!(fault, Some(Fault::CrashBefore | Fault::CrashAfter));
+        world.stopped = matches!(fault, Some(Fault::SyncFailsBefore | Fault::SyncFailsAfter));
+        match fault {
+            Some(Fault::CrashBefore) => Fate::DiesBefore,
+            Some(Fault::CrashAfter) => Fate::DiesAfter,
+            Some(Fault::DiskFull) => Fate::Refused(db::Fault::DiskFull),
+            Some(Fault::SyncFailsBefore) => Fate::Refused(db::Fault::Stopped),
+            Some(Fault::SyncFailsAfter) => Fate::AppliedUnheard(db::Fault::Stopped),
+            _ => Fate::Commits,
+        }
+    }
+}
