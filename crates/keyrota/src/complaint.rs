@@ -1,4 +1,4 @@
-//! How errors look to people and to programs.
+//! How errors look.
 //!
 //! ```text
 //! error[KR0207]: apic-prod refused to issue a version for credential `apic-prod/acme/shop/key`
@@ -14,8 +14,6 @@ mod code;
 mod from;
 
 use std::{error::Error, fmt, io::Write as _};
-
-use serde_json::{Value, json};
 
 pub(crate) use code::Code;
 
@@ -95,15 +93,6 @@ impl Complaint {
         }
         text
     }
-
-    /// For programs: one object, keys without a text left out.
-    pub(crate) fn to_json(&self) -> Value {
-        let mut error = json!({ "code": self.code.to_string(), "what": plain(&self.what) });
-        if let Some(object) = error.as_object_mut() {
-            object.extend(self.details().map(|(name, detail)| (name.to_owned(), plain(detail).into())));
-        }
-        json!({ "error": error })
-    }
 }
 
 const RED: &str = "\u{1b}[1;31m";
@@ -140,17 +129,17 @@ fn plain(text: &str) -> String {
 /// Everything that is said to a person or a program on standard error.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Voice {
-    json: bool,
     quiet: bool,
     colour: bool,
 }
 
 impl Voice {
-    /// Colour on a terminal alone, and not with `--no-color` or `NO_COLOR`. With `json`, every line is one object.
-    pub(crate) fn new(json: bool, quiet: bool, no_color: bool) -> Self {
+    /// Colour on a terminal alone, and not with `--no-color` or `NO_COLOR`. Standard error is for people, also where
+    /// standard output is JSON.
+    pub(crate) fn new(quiet: bool, no_color: bool) -> Self {
         let choice = anstream::AutoStream::choice(&std::io::stderr());
-        let colour = !json && !no_color && choice != anstream::ColorChoice::Never;
-        Self { json, quiet, colour }
+        let colour = !no_color && choice != anstream::ColorChoice::Never;
+        Self { quiet, colour }
     }
 
     /// Whether standard error takes colour.
@@ -159,7 +148,7 @@ impl Voice {
     }
 
     pub(crate) fn complain(&self, complaint: &Complaint) {
-        if self.json { say(&format!("{}\n", complaint.to_json())) } else { say(&complaint.render(self.colour)) }
+        say(&complaint.render(self.colour));
     }
 
     /// Something that wants attention without being an error. Said also when quiet.
@@ -176,11 +165,7 @@ impl Voice {
 
     fn line(&self, kind: &str, colour: &str, text: &str) {
         let text = plain(text);
-        let line = match (self.json, self.colour) {
-            (true, _) => json!({ kind: text }).to_string(),
-            (false, true) => format!("{colour}{kind}{RESET}: {text}"),
-            (false, false) => format!("{kind}: {text}"),
-        };
+        let line = if self.colour { format!("{colour}{kind}{RESET}: {text}") } else { format!("{kind}: {text}") };
         say(&format!("{line}\n"));
     }
 }
@@ -209,19 +194,6 @@ mod tests {
              cause: 403 Forbidden, \"not [31m allowed\"\n  state: nothing changed\n  hint: grant the account the role\n"
         );
         assert!(complaint().render(true).starts_with("\u{1b}[1;31merror[KR0202]\u{1b}[0m: "));
-    }
-
-    #[test]
-    fn programs_read_one_object() {
-        let mut complaint = complaint();
-        complaint.hint = None;
-        let expected = json!({ "error": {
-            "code": "KR0202",
-            "what": "`apic` refused to issue a version for `apic/acme/shop/key`",
-            "cause": "403 Forbidden, \"not [31m allowed\"",
-            "state": "nothing changed",
-        }});
-        assert_eq!(complaint.to_json(), expected);
     }
 
     #[test]

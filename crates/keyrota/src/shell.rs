@@ -28,7 +28,7 @@ pub(crate) struct Shell {
 
 impl Shell {
     pub(crate) fn new(config: Option<PathBuf>, output: Output, quiet: bool, no_color: bool) -> Self {
-        Self { config, output, quiet, voice: Voice::new(output == Output::Json, quiet, no_color) }
+        Self { config, output, quiet, voice: Voice::new(quiet, no_color) }
     }
 
     pub(crate) fn json(&self) -> bool {
