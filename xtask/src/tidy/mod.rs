@@ -4,6 +4,7 @@
 //! files. To add one: write it in the file it belongs to and name it in [`RULES`].
 
 mod crates;
+mod documents;
 mod repository;
 mod source;
 mod text;
@@ -16,7 +17,7 @@ use repository::{Finding, Repository};
 
 type Rule = fn(&Repository) -> Vec<Finding>;
 
-const RULES: [Rule; 16] = [
+const RULES: [Rule; 19] = [
     crates::dependencies_point_one_way,
     crates::lints_are_shared,
     crates::outside_crates_stay_where_they_belong,
@@ -28,6 +29,9 @@ const RULES: [Rule; 16] = [
     source::tickets_only_from_the_journal,
     source::drivers_named_only_outside,
     source::tests_are_not_ignored,
+    documents::links_lead_somewhere,
+    documents::paths_exist,
+    documents::excerpts_are_in_the_code,
     text::files_are_short,
     text::names_say_something,
     text::no_path_of_a_build_machine,
