@@ -103,7 +103,7 @@ impl Work<'_> {
         store.write(&delivery, ticket).await.map_err(StepEnd::Elsewhere)
     }
 
-    fn store(&self, destination: &Destination) -> Result<&dyn SecretStore, StepEnd> {
+    pub(super) fn store(&self, destination: &Destination) -> Result<&dyn SecretStore, StepEnd> {
         let store = self.engine.stores.get(&*destination.store);
         store
             .map(AsRef::as_ref)

@@ -23,6 +23,9 @@ const BACKOFF_LONGEST: StdDuration = StdDuration::from_secs(300);
 const ASK_AGAIN_FIRST: Duration = Duration::from_secs(1);
 const ASK_AGAIN_LONGEST: Duration = Duration::from_mins(15);
 
+const NOTHING_CAN_TRY: &str =
+    "nothing can try the successor: the issuer offers no check and the policy names no `verify` address";
+
 /// How a step ended, for the walk.
 #[derive(Debug)]
 pub(crate) enum Performed {

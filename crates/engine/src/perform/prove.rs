@@ -5,7 +5,7 @@ use domain::{Origin, VersionNumber};
 use driver::{DriverError, Lookup, Ticket, Trial};
 use secret::SecretMap;
 
-use super::{StepEnd, Work};
+use super::{NOTHING_CAN_TRY, StepEnd, Work};
 use crate::{Applied, Engine, IssuerHandle, observe::subject_of, probe};
 
 impl Work<'_> {
@@ -16,10 +16,7 @@ impl Work<'_> {
         match self.try_out(version, &secret).await? {
             Some(Trial::Accepted) => Ok(Outcome::Verified { version: number }),
             Some(Trial::Refused(why)) => Err(StepEnd::NotYet { why, since: since.max(version.created_at) }),
-            None => Err(StepEnd::Park(
-                "nothing can try the successor: the issuer offers no check and the policy names no `verify` address"
-                    .to_owned(),
-            )),
+            None => Err(StepEnd::Park(NOTHING_CAN_TRY.to_owned())),
         }
     }
 
