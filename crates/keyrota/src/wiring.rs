@@ -130,6 +130,14 @@ impl Opened {
         crate::ports::now()
     }
 
+    /// The time by an issuer's own clock, as last seen: the one that stands in a credential's history.
+    pub(crate) async fn now_at(&self, issuer: &str) -> Result<Timestamp, Complaint> {
+        let states = self.db.issuer_states().await?;
+        let offset = states.iter().find(|state| state.issuer == issuer).map(|state| state.clock_offset);
+        let now = self.now();
+        Ok(now.saturating_add(offset.unwrap_or_default()).unwrap_or(now))
+    }
+
     /// The engine. Takes the journal over: only for the process that holds the engine's lock.
     pub(crate) async fn engine(&self) -> Result<Engine, Complaint> {
         let journal = Journal::open(self.db.clone())
@@ -174,7 +182,7 @@ pub(crate) struct ConfiguredPolicies {
 impl Policies for ConfiguredPolicies {
     fn applied(&self, credential: &CredentialId, now: Timestamp) -> Option<Applied> {
         let configured = self.config.policy_for(credential)?;
-        let probe = configured.verify.clone().map(|verify| Arc::new(verify) as Arc<dyn ProbeTemplate>);
+        let probe = configured.verify.clone().map(|verify| verify as Arc<dyn ProbeTemplate>);
         let policy = configured.applied(credential, now).unwrap_or_else(|_| Policy {
             // A path that cannot be spelled out is no destination: nothing begins, and the plan says so.
             name: configured.name.clone(),

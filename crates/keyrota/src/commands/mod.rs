@@ -14,7 +14,10 @@ pub(crate) mod twin;
 
 use domain::{Selector, Timestamp};
 
-use crate::complaint::{Code, Complaint};
+use crate::{
+    complaint::{Code, Complaint, Exit},
+    shell::Shell,
+};
 
 pub(crate) fn selector(text: Option<&str>) -> Result<Selector, Complaint> {
     let Some(text) = text else { return Ok(Selector::everything()) };
@@ -23,6 +26,13 @@ pub(crate) fn selector(text: Option<&str>) -> Result<Selector, Complaint> {
             .state("nothing was changed")
             .hint("a selector is a glob over identifiers, for example `apic-prod/acme/*/*`")
     })
+}
+
+/// A selector that names nothing is likely mistyped, and whoever relies on it would never hear of it.
+pub(crate) fn tell_nobody(shell: &Shell, selector: Option<&str>) -> Exit {
+    let selector = selector.unwrap_or_default();
+    shell.voice.warn(&format!("no credential matches `{selector}`; `keyrota credential list` names them all"));
+    Exit::Attention
 }
 
 /// A time as programs read it: RFC 3339, UTC, to the second.

@@ -10,7 +10,7 @@ use secret::Keyring;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{discover::tell_observations, relative, rfc3339, selector};
+use super::{discover::tell_observations, relative, rfc3339, selector, tell_nobody};
 use crate::{
     cli::PlanArgs,
     complaint::{Code, Complaint, Exit},
@@ -36,7 +36,14 @@ pub(crate) async fn plan(shell: &Shell, args: &PlanArgs) -> Ended {
         engine.survey(each)?;
     }
     print(shell, &planned.lines, &planned.nows)?;
-    let exit = tell_observations(shell, &looked).max(tell_findings(shell, &planned.findings));
+    let mut exit = tell_observations(shell, &looked).max(tell_findings(shell, &planned.findings));
+    if looked.troubles.is_empty() {
+        if planned.covered == 0 && args.selector.is_some() {
+            exit = exit.max(tell_nobody(shell, args.selector.as_deref()));
+        } else if planned.lines.is_empty() && !shell.json() {
+            shell.voice.note("nothing is due or under way");
+        }
+    }
     if let Some(file) = &args.out {
         write_plan(file, &planned.lines, &opened.keyring)?;
         shell.voice.note(&format!("the plan is in {}; `keyrota run --once --plan` carries it out", file.display()));
@@ -47,6 +54,8 @@ pub(crate) async fn plan(shell: &Shell, args: &PlanArgs) -> Ended {
 /// The plan as it is gathered: its lines, each one's time now, and what wants a person.
 #[derive(Default)]
 struct Planned {
+    /// Credentials that the selector covers.
+    covered: usize,
     lines: Vec<PlannedLine>,
     nows: Vec<Timestamp>,
     findings: Vec<(String, Finding)>,
@@ -55,10 +64,11 @@ struct Planned {
 impl Planned {
     fn take(&mut self, surveyed: &Surveyed, selector: &Selector, until: Option<Duration>, keyring: &Keyring) {
         let credential = &surveyed.entry.observed.credential;
-        let Some((plan, applied)) = &surveyed.planned else { return };
         if !selector.matches(credential.as_str()) {
             return;
         }
+        self.covered += 1;
+        let Some((plan, applied)) = &surveyed.planned else { return };
         let wanting = plan.findings.iter().filter(|finding| finding.wants_attention());
         self.findings.extend(wanting.map(|finding| (credential.to_string(), finding.clone())));
         if let Some(line) = line(surveyed, plan, applied, until, keyring) {
@@ -113,7 +123,6 @@ fn print(shell: &Shell, lines: &[PlannedLine], nows: &[Timestamp]) -> Result<(),
         });
     }
     if lines.is_empty() {
-        shell.voice.note("nothing is due or under way");
         return Ok(());
     }
     let rows = lines.iter().zip(nows).map(|(line, now)| {

@@ -1,15 +1,15 @@
 //! `keyrota run --once`: observe, plan, perform, exit.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, path::Path};
 
 use db::Access;
 use engine::{RunReport, RunRequest};
 use serde_json::{Map, Value, json};
 
 use super::{
-    discover::{observation_json, tell_observations},
+    discover::{observation_json, observe_complaint, tell_observations},
     plan::read_plan,
-    rfc3339, selector,
+    rfc3339, selector, tell_nobody,
 };
 use crate::{
     cli::RunArgs,
@@ -28,30 +28,42 @@ pub(crate) async fn run(shell: &Shell, args: &RunArgs) -> Ended {
     if let Some(file) = &args.plan {
         let plan = read_plan(file, &opened.keyring)?;
         engine.observe_all(&mut looked, &*progress(shell)).await;
+        if !looked.troubles.is_empty() {
+            tell_observations(shell, &looked);
+            return Err(unseen(file));
+        }
         plan.check_unmoved(&engine, &opened.keyring)?;
         let named: HashSet<String> = plan.credentials().collect();
         request = RunRequest { only: Some(named.clone()), approved: named, observe: false, ..request };
     }
     let mut report = engine.run_once(&request, &*progress(shell)).await?;
     report.observations.append(&mut looked.observations);
-    report.troubles.append(&mut looked.troubles);
-    report_run(shell, &report)
+    let ended = report_run(shell, &report)?;
+    let nobody = args.selector.is_some() && report.covered == 0 && report.troubles.is_empty();
+    Ok(if nobody { ended.max(tell_nobody(shell, args.selector.as_deref())) } else { ended })
+}
+
+/// Without a fresh look, nobody knows whether the estate is still what the plan was made for.
+fn unseen(plan: &Path) -> Complaint {
+    Complaint::new(Code::PlanStopped, format!("the plan {} cannot be carried out", plan.display()))
+        .cause("an issuer could not be listed, so the plan cannot be compared with the estate")
+        .state("nothing was changed")
+        .hint("mend the cause, then run it again")
 }
 
 /// Prints what a run did and says what it left.
 pub(crate) fn report_run(shell: &Shell, report: &RunReport) -> Ended {
     if shell.json() {
         shell.object(&run_json(report))?
-    } else {
+    } else if !shell.quiet {
         shell.text(&sentences(report))?
     }
     let exit = tell_observations(shell, report);
     let exit = exit.max(tell_attention(shell, report));
-    if let Some(why) = &report.broken {
-        let complaint = Complaint::new(Code::Database, "the run could not go on")
-            .cause(why.clone())
-            .state("every step begun is in the journal; what was in doubt is looked at first in the next run")
-            .hint("mend the cause, then run again");
+    if let Some(error) = &report.broken {
+        let mut complaint = observe_complaint("", error)
+            .state("every step begun is in the journal; what is in doubt is looked at first in the next run");
+        complaint.what = format!("the run could not go on: {}", complaint.what);
         shell.voice.complain(&complaint);
         return Ok(Exit::Failed);
     }

@@ -27,7 +27,7 @@ pub(crate) async fn rotate(shell: &Shell, credential: &str, word: &WordArgs) -> 
         return Err(not_now(credential, "it is a stray: it was not made by Keyrota").hint("rename it at the platform"));
     }
     let by = word.by();
-    let at = opened.now();
+    let at = opened.now_at(entry.observed.credential.issuer()).await?;
     opened.db.request_rotation(entry.id, Word { by: &by, reason: &word.reason, at }).await?;
     go_on(shell, &engine, &entry.observed.credential).await
 }
@@ -62,8 +62,8 @@ fn rollback_complaint(credential: &str, error: &RollbackError) -> Complaint {
 pub(crate) async fn hold(shell: &Shell, credential: &str, word: &WordArgs) -> Ended {
     let opened = Opened::open(shell, Access::Commands).await?;
     let (row, id) = find(&opened, credential).await?;
-    let by = word.by();
-    match opened.db.hold(row, Word { by: &by, reason: &word.reason, at: opened.now() }).await {
+    let (by, at) = (word.by(), opened.now_at(id.issuer()).await?);
+    match opened.db.hold(row, Word { by: &by, reason: &word.reason, at }).await {
         Ok(()) => shell.voice.note(&format!("{id} is held: nothing of it is issued, renamed or revoked")),
         Err(WriteError::GuardMissed { .. }) => shell.voice.note(&format!("{id} is held already")),
         Err(error) => return Err(error.into()),
@@ -74,8 +74,8 @@ pub(crate) async fn hold(shell: &Shell, credential: &str, word: &WordArgs) -> En
 pub(crate) async fn release(shell: &Shell, credential: &str, word: &WordArgs) -> Ended {
     let opened = Opened::open(shell, Access::Commands).await?;
     let (row, id) = find(&opened, credential).await?;
-    let by = word.by();
-    match opened.db.release(row, Word { by: &by, reason: &word.reason, at: opened.now() }).await {
+    let (by, at) = (word.by(), opened.now_at(id.issuer()).await?);
+    match opened.db.release(row, Word { by: &by, reason: &word.reason, at }).await {
         Ok(()) => shell.voice.note(&format!("{id} is released")),
         Err(WriteError::GuardMissed { .. }) => shell.voice.note(&format!("{id} was not held")),
         Err(error) => return Err(error.into()),
