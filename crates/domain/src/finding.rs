@@ -149,6 +149,7 @@ impl fmt::Display for Finding {
             Self::NoDestination => f.write_str("due, but its policy names no destination"),
             Self::ParentDisabled => f.write_str("due, but its application is disabled"),
             Self::NoSlot { used, live_max } => write!(f, "due, but {used} of {live_max} slots are taken"),
+            Self::Parked { attempts: 1, error } => write!(f, "parked at the first attempt: {error}"),
             Self::Parked { attempts, error } => write!(f, "parked after {attempts} attempts: {error}"),
             Self::Retrying { attempts, error } => write!(f, "attempt {attempts} failed, trying again: {error}"),
             Self::VersionMissing { handle } => write!(f, "the listing no longer shows {handle}"),

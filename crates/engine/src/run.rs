@@ -53,6 +53,8 @@ pub struct IssuerTrouble {
 pub struct RunReport {
     pub observations: Vec<Observation>,
     pub troubles: Vec<IssuerTrouble>,
+    /// Credentials that the request covers.
+    pub covered: usize,
     /// Steps performed, by their word.
     pub performed: BTreeMap<&'static str, usize>,
     /// Credentials on which at least one step was performed.
@@ -67,7 +69,7 @@ pub struct RunReport {
     /// Policies whose first rotation did not come through: the others were not begun.
     pub halted: Vec<String>,
     /// Our own database failed during the run.
-    pub broken: Option<String>,
+    pub broken: Option<ObserveError>,
 }
 
 /// A credential with something to do.
@@ -201,8 +203,9 @@ impl Engine {
                     return None;
                 }
                 let mut walked = self.walk(candidate.id, walk).await;
-                if let End::Systemic(error) = std::mem::replace(&mut walked.end, End::Unfinished) {
-                    lock().entry(candidate.issuer).or_insert(error);
+                match std::mem::replace(&mut walked.end, End::Unfinished) {
+                    End::Systemic(error) => drop(lock().entry(candidate.issuer).or_insert(error)),
+                    end => walked.end = end,
                 }
                 Some((candidate.id, walked))
             })
@@ -216,10 +219,11 @@ impl Engine {
     fn look_back(&self, request: &RunRequest, report: &mut RunReport) -> Result<(), db::ReadError> {
         self.survey(|surveyed| {
             let credential = &surveyed.entry.observed.credential;
-            let Some((plan, _)) = &surveyed.planned else { return };
             if !request.covers(credential.as_str()) {
                 return;
             }
+            report.covered += 1;
+            let Some((plan, _)) = &surveyed.planned else { return };
             if let Some(next) = plan.steps.first() {
                 report.waiting += 1;
                 report.next_at = Some(report.next_at.map_or(next.not_before, |at| at.min(next.not_before)));

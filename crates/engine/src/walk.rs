@@ -56,7 +56,7 @@ pub(crate) enum End {
     /// The whole issuer is in trouble.
     Systemic(driver::DriverError),
     /// Our own database failed: nothing further may be done.
-    Broken(String),
+    Broken(ObserveError),
 }
 
 /// What the walk knows beside the database.
@@ -77,7 +77,9 @@ impl Engine {
                 End::Systemic(source)
             }
             Err(WalkError::Look(ObserveError::Listing { .. })) => End::Unfinished,
-            Err(error) => End::Broken(error.to_string()),
+            Err(WalkError::Look(error)) => End::Broken(error),
+            Err(WalkError::Read(error)) => End::Broken(error.into()),
+            Err(WalkError::Write(error)) => End::Broken(error.into()),
         };
         walk.progress.walked();
         walked

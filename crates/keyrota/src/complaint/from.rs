@@ -6,6 +6,7 @@ use super::{Code, Complaint, chain};
 use crate::config::{ConfigError, Problem, RenderError, RootKeyError};
 
 const UNCHANGED: &str = "nothing was changed";
+const MAKE_ROOM: &str = "make room on the disk that holds `data_dir`, then run the command again";
 
 impl From<&ConfigError> for Complaint {
     fn from(error: &ConfigError) -> Self {
@@ -109,8 +110,10 @@ impl From<db::OpenError> for Complaint {
             db::OpenError::Newer { .. } => Self::new(Code::DatabaseNewer, what)
                 .hint("use the newer release of keyrota, or restore an older backup"),
             db::OpenError::Older { .. } => Self::new(Code::DatabaseOlder, what),
-            db::OpenError::File { ref source, .. } => Self::new(code_of_file(source), what)
-                .hint("check the rights and the free space of the folder `data_dir`"),
+            db::OpenError::File { ref source, .. } => match source.kind() {
+                std::io::ErrorKind::StorageFull => Self::new(Code::DiskFull, what).hint(MAKE_ROOM),
+                _ => Self::new(Code::DatabaseFile, what).hint("check the rights of the folder `data_dir`"),
+            },
             db::OpenError::Database(ref fault) => from_fault(what, fault),
         };
         let complaint = complaint.state(UNCHANGED);
@@ -121,19 +124,10 @@ impl From<db::OpenError> for Complaint {
     }
 }
 
-fn code_of_file(error: &std::io::Error) -> Code {
-    match error.kind() {
-        std::io::ErrorKind::StorageFull => Code::DiskFull,
-        _ => Code::DatabaseFile,
-    }
-}
-
 fn from_fault(what: impl Into<String>, fault: &db::Fault) -> Complaint {
     let complaint = |code| Complaint::new(code, what).cause(fault.to_string());
     match fault {
-        db::Fault::DiskFull => {
-            complaint(Code::DiskFull).hint("make room on the disk that holds `data_dir`, then run the command again")
-        }
+        db::Fault::DiskFull => complaint(Code::DiskFull).hint(MAKE_ROOM),
         db::Fault::Damaged(_) => {
             complaint(Code::DatabaseDamaged).hint("keep the file, and restore the folder `data_dir` from a backup")
         }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod canary;
 mod consumer;
 mod credentials;
 mod end_state;
@@ -10,5 +11,9 @@ mod http;
 mod killed;
 mod main_job;
 mod plans;
+mod shell;
 mod strays;
+mod tls;
 mod world;
+mod wrong_database;
+mod wrong_input;
