@@ -163,6 +163,29 @@ fn the_way_back_in_the_overlap() {
     check_renewed(&world, &before);
 }
 
+/// Cut short between issue and promotion, there is nothing to turn around: the successor goes, and readers keep what
+/// they have.
+#[test]
+fn the_way_back_before_anybody_has_the_successor() {
+    let world = World::new("--consumer-orgs 1 --apps 2 --age 30d");
+    let before = world.live();
+    let path = before[0].path();
+    world.keyrota("discover").exits(0);
+    let consumer = Consumer::start(&world, &before);
+    let mut command = world.command(&format!("credential rotate {path}"));
+    command.env("KEYROTA_CRASH_AT", "write:finished");
+    assert_eq!(world.perform("credential rotate", &mut command, "").code, None);
+    let new = world.live().into_iter().find(|one| one.name.ends_with("_new")).unwrap();
+
+    let back = world.keyrota(&format!("credential rollback {path}")).exits(0);
+    assert!(back.stderr.contains("the successor was never handed out; it is given up"), "{}", back.stderr);
+    assert_eq!(world.live(), before);
+    assert_eq!(Reader::new(&world).read(&path), None);
+    assert_eq!(world.gateway().ping(&new.client_id, &new.client_secret), 401);
+    check_at_rest(&world);
+    consumer.was_served();
+}
+
 #[test]
 fn what_is_shown_of_one() {
     let world = World::new("--consumer-orgs 1 --apps 1 --age 95d");

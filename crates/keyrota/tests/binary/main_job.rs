@@ -86,6 +86,32 @@ fn an_old_estate_loses_nothing() {
     consumer.was_served();
 }
 
+/// Dead means proved dead: a platform that says deleted and still accepts is found out, for every pair that is ours.
+#[test]
+fn a_platform_that_lies_is_found_out() {
+    let world = World::new("--consumer-orgs 1 --apps 1 --age 95d");
+    world.run().exits(0);
+    world.advance("6d");
+    world.run_to_rest();
+    let ours = world.live().remove(0);
+    world.advance("90d");
+    world.run().exits(0);
+    world.advance("6d");
+    world.fault("lies@revoke");
+    // It would try again and again for a while; cut short, since nothing is to be seen there.
+    let mut command = world.command("run --once");
+    command.env("KEYROTA_CRASH_AT", "prove_dead:finished");
+    assert_eq!(world.perform("run --once", &mut command, "").code, None);
+    assert_eq!(world.gateway().ping(&ours.client_id, &ours.client_secret), 200);
+    // Past the propagation nobody waits for it to pass by itself any more.
+    world.advance("2d");
+    let run = world.run().exits(3);
+    assert_eq!(run.json()["performed"], serde_json::json!({}));
+    assert!(run.stderr.contains("and still accepted"), "{}", run.stderr);
+    let shown = world.keyrota(&format!("credential show {} --output json", ours.path())).exits(0).json();
+    assert_eq!(shown["state"], "retiring", "{shown}");
+}
+
 /// One in each application goes on alone, and its siblings keep what they have.
 #[test]
 fn a_version_goes_only_for_its_own_successor() {
