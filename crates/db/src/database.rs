@@ -2,8 +2,10 @@
 
 use std::{
     fmt,
+    num::NonZero,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::available_parallelism,
 };
 
 use rusqlite::Connection;
@@ -12,7 +14,7 @@ use secret::WrappedKey;
 use crate::{
     Access, Fates, Fault, OpenError, ReadError, Row, Rows, Unit, Value, WriteError,
     connection::{self, FileAccess, Purpose},
-    migrate,
+    fate, migrate,
     open::{self, Place},
     values,
     writer::{Writer, WriterThread},
@@ -106,6 +108,19 @@ impl Db {
         let connection = connection::open_in_memory().map_err(|error| OpenError::Database(error.into()))?;
         migrate::migrate(&connection).map_err(OpenError::Database)?;
         Ok(Self { engine: Engine::Inline { writer: Mutex::new(Writer::new(connection)), fates, _place: None } })
+    }
+
+    /// Forgets everything, past all fates. Only a database in memory does.
+    ///
+    /// # Errors
+    /// [`Fault::ReadOnly`] for one that is kept in a file.
+    pub fn empty(&self) -> Result<(), WriteError> {
+        match &self.engine {
+            Engine::Inline { writer, _place: None, .. } => {
+                locked(writer).commit(&[&fate::emptied()]).pop().unwrap_or(Ok(()))
+            }
+            _ => Err(Fault::ReadOnly.into()),
+        }
     }
 
     /// Writes a unit: all of it or nothing. `Ok` means synced to disk. Units that wait at the same time share one
@@ -211,6 +226,15 @@ impl Db {
     pub async fn store_wrapped_key(&self, key: &WrappedKey) -> Result<(), WriteError> {
         const INSERT: &str = "INSERT INTO data_key (id, wrapped) VALUES (1, $1)";
         self.write(Unit::new().run(INSERT, values![key.0.as_slice()], Rows::Exactly(1))).await
+    }
+
+    /// Threads that can read side by side. More than a few only wait for each other at the log's index.
+    pub(crate) fn readers(&self) -> usize {
+        const READERS_MAX: usize = 4;
+        match &self.engine {
+            Engine::Inline { .. } => 1,
+            Engine::Threaded(_) => available_parallelism().map_or(1, NonZero::get).min(READERS_MAX),
+        }
     }
 
     fn with_reader<T>(&self, read: impl FnOnce(&Connection) -> T) -> T {

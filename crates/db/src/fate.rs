@@ -2,7 +2,27 @@
 
 use std::{fmt::Debug, future};
 
-use crate::{Fault, WriteError};
+use crate::{Fault, Rows, Unit, WriteError, values};
+
+/// Every table that a play can fill, those that refer to others first.
+const TABLES: [&str; 11] = [
+    "decision",
+    "journal",
+    "destination",
+    "delivery",
+    "version",
+    "credential",
+    "engine_epoch",
+    "issuer_state",
+    "kept_version",
+    "kept_secret",
+    "data_key",
+];
+
+/// Empties all tables, so that the next play begins as the first one did, with its statements compiled already.
+pub(crate) fn emptied() -> Unit {
+    TABLES.iter().fold(Unit::new(), |unit, table| unit.run(format!("DELETE FROM {table}"), values![], Rows::Any))
+}
 
 /// Asked once before each commit.
 pub trait Fates: Send + Sync + Debug {
@@ -36,5 +56,19 @@ impl Fate {
                 future::pending().await
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_table_is_left_out() {
+        let connection = crate::connection::open_in_memory().unwrap();
+        crate::migrate::migrate(&connection).unwrap();
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name <> 'schema_version'";
+        let tables: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(usize::try_from(tables), Ok(TABLES.len()));
     }
 }

@@ -39,6 +39,9 @@ pub struct Intent<'a> {
     pub opens: Option<(&'a RotationId, &'a Cause)>,
     /// Places that must belong to this credential and to no other.
     pub reserves: &'a [Destination],
+    /// Versions that may live under one parent, for a step that makes another one. Siblings begin at the same time:
+    /// what they have begun to issue counts.
+    pub live_max: Option<u32>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +51,9 @@ pub enum BeginError {
     Moved,
     #[error("the destination {0} belongs to another credential")]
     Taken(Destination),
+    /// A sibling took the last slot since the plan was made.
+    #[error("no slot is left at the platform")]
+    NoSlot,
     #[error("the intent could not be written")]
     Database(#[from] WriteError),
 }
@@ -178,6 +184,10 @@ impl Journal {
             let values = values![&*destination.store, destination.path.as_str(), intent.credential_id];
             unit = unit.run(sql, values, Rows::Exactly(1));
         }
+        let slot_guard = unit.statements.len();
+        if let Some(live_max) = intent.live_max {
+            unit = unit.run(SLOT_LEFT, values![intent.credential_id, live_max], Rows::Exactly(1));
+        }
         let rotation = intent.opens.map_or(intent.rotation, |(id, _)| Some(id));
         if let Some((id, cause)) = intent.opens {
             unit = unit.and(open_rotation(intent, id, cause));
@@ -199,6 +209,9 @@ impl Journal {
         match self.db.write(unit).await {
             Ok(()) => Ok(Ticket::for_journal_entry(entry)),
             Err(WriteError::GuardMissed { statement: 0, .. }) => Err(BeginError::Moved),
+            Err(WriteError::GuardMissed { statement, .. }) if statement == slot_guard && intent.live_max.is_some() => {
+                Err(BeginError::NoSlot)
+            }
             Err(WriteError::GuardMissed { statement, wanted, touched }) => match intent.reserves.get(statement - 1) {
                 Some(taken) => Err(BeginError::Taken(taken.clone())),
                 None => Err(WriteError::GuardMissed { statement, wanted, touched }.into()),
@@ -274,6 +287,14 @@ fn open_rotation(intent: &Intent<'_>, id: &RotationId, cause: &Cause) -> Unit {
     let values = values![intent.credential_id, id.as_str(), word, by, reason, intent.now, number(from)];
     Unit::new().run(sql, values, Rows::Exactly(1))
 }
+
+const SLOT_LEFT: &str = "UPDATE credential SET attempts = attempts WHERE id = $1 AND $2 > (
+        SELECT count(*) FROM credential c JOIN version v ON v.credential_id = c.id
+        WHERE c.parent = credential.parent AND v.revoked_at IS NULL AND v.presence <> 'gone'
+    ) + (
+        SELECT count(*) FROM credential c JOIN journal j ON j.credential_id = c.id
+        WHERE c.parent = credential.parent AND j.step = 'issue' AND j.phase IN ('begun', 'in_doubt')
+    )";
 
 const WELL: &str = "UPDATE credential SET attempts = 0, retry_at = NULL, error = NULL WHERE id = $1";
 const MARK_DELIVERY: &str = "WHERE credential_id = $1 AND rotation_id = $2 AND store = $3 AND path = $4";

@@ -57,9 +57,12 @@ impl IssuerHandle {
         Duration::from_micros(self.offset.load(Ordering::Relaxed))
     }
 
-    /// Takes the issuer's own clock as the time for everything about its credentials.
-    pub(crate) fn set_clock(&self, theirs: Timestamp, ours: Timestamp) {
-        let difference = theirs.duration_since(ours);
+    /// Takes the issuer's own clock as the time for everything about its credentials. It read `theirs` at some moment
+    /// between our asking and its answer: only what lies outside of these two is a difference, so that an answer that
+    /// took long does not set the clock back.
+    pub(crate) fn set_clock(&self, theirs: Timestamp, (asked_at, told_at): (Timestamp, Timestamp)) {
+        let (first, last) = (asked_at.min(told_at), asked_at.max(told_at));
+        let difference = theirs.duration_since(theirs.clamp(first, last));
         let offset = if difference.abs() < CLOCK_DIFFERENCE_IGNORED { Duration::ZERO } else { difference };
         self.offset.store(i64::try_from(offset.as_micros()).unwrap_or_default(), Ordering::Relaxed);
     }

@@ -105,10 +105,13 @@ impl Engine {
     ) -> Result<Vec<Found>, DriverError> {
         let mut pages = issuer.driver.list(scope);
         let mut found = Vec::new();
+        let mut asked_at = self.ports.clock.now();
         while let Some(page) = pages.try_next().await? {
+            let told_at = self.ports.clock.now();
             if let Some(theirs) = page.at {
-                issuer.set_clock(theirs, self.ports.clock.now());
+                issuer.set_clock(theirs, (asked_at, told_at));
             }
+            asked_at = told_at;
             found.extend(page.found);
             progress.observing(&issuer.name, found.len(), page.total);
         }

@@ -116,6 +116,7 @@ impl Engine {
                 }
                 Performed::Later | Performed::Overtaken => {}
                 Performed::LookFirst => look_first = true,
+                Performed::NoSlot => return Ok(End::Settled),
                 Performed::Systemic(error) => return Ok(End::Systemic(error)),
             }
         }

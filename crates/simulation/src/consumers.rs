@@ -2,11 +2,7 @@
 
 use domain::{Duration, Timestamp};
 
-use crate::{
-    platform::Who,
-    promises::Promise,
-    stage::World,
-};
+use crate::{platform::Who, promises::Promise, stage::World};
 
 #[derive(Debug)]
 pub(crate) struct Consumer {
@@ -105,7 +101,7 @@ impl World {
         if consumer.holds(secret) {
             return;
         }
-        let from_person = slot.changed.is_some_and(|(_, who)| who == Who::Person) && !self.is_original(secret);
+        let from_person = slot.changed.is_some_and(|(_, who)| who == Who::Person);
         let secret = secret.to_owned();
         consumer.holds = Some(Held { secret, read_at: self.now, from_person, span: None });
     }
@@ -119,10 +115,5 @@ impl World {
                 held.span = Some((index, spans.len() - 1));
             }
         }
-    }
-
-    /// What stood in the stores when the world began.
-    fn is_original(&self, secret: &str) -> bool {
-        self.platform.by_secret(secret).is_some_and(|index| index < self.platform.parents.len())
     }
 }

@@ -24,10 +24,7 @@ pub enum Verb {
 impl Verb {
     /// Whether it changes the world outside our own database.
     pub fn has_effect(self) -> bool {
-        matches!(
-            self,
-            Self::Issue | Self::Revoke | Self::Rename | Self::Write | Self::Promote | Self::Discard
-        )
+        matches!(self, Self::Issue | Self::Revoke | Self::Rename | Self::Write | Self::Promote | Self::Discard)
     }
 
     pub fn takes(self, fault: Fault) -> bool {

@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 
 use db::{Entry, IssuerView, Issuers};
-use domain::{Mode, SUCCESSOR_SUFFIX};
+use domain::{Duration, Mode, SUCCESSOR_SUFFIX};
 
 use crate::{
     consumers::place,
-    people,
+    event::Act,
+    people::{self, BY_HAND},
     platform::Who,
     stage::{Stage, World},
 };
+
+/// Longer than any play.
+const NEVER: Duration = Duration::from_hours(24 * 365 * 50);
 
 /// How a person tries to get something moving again, one run after the other.
 #[derive(Debug, Default)]
@@ -35,13 +39,18 @@ impl Stage {
         self.db().scan_entries(&Issuers::from([("sim".to_owned(), view)]), each).unwrap();
     }
 
+    /// From now on no age makes a rotation due, so that there is a goal to be reached.
+    pub(crate) fn begin_nothing_new(&self) {
+        for policy in &mut self.world().policies {
+            policy.rotate_after = policy.rotate_after.saturating_add(NEVER);
+        }
+    }
+
     /// What is still missing at the goal; `None`: nothing.
     pub(crate) fn missing(&self) -> Option<String> {
         let mut rows = BTreeMap::new();
         self.scan(|entry| drop(rows.insert(entry.observed.credential.to_string(), entry)));
-        let doubts = self.read(|db| Box::pin(db.journal_from(0)));
-        let open = doubts.iter().find(|line| matches!(line.phase, domain::Phase::Begun | domain::Phase::InDoubt));
-        if let Some(line) = open {
+        if let Some(line) = self.read(|db| Box::pin(db.journal_open())).first() {
             return Some(format!("{} of row {} is {}", line.step, line.credential_id, line.phase.word()));
         }
         let world = self.world();
@@ -56,8 +65,12 @@ impl Stage {
     /// The person whom the findings ask for: strays are removed, holds are released, what is parked is tried again
     /// or turned around, and what was broken by hand is rotated.
     pub(crate) fn help(&self, help: &mut Help) {
-        let mut parked = Vec::new();
-        self.scan(|entry| parked.extend(entry.observed.trouble.parked.then(|| entry.observed.credential.to_string())));
+        let (mut parked, mut under_way) = (Vec::new(), Vec::new());
+        self.scan(|entry| {
+            let id = entry.observed.credential.to_string();
+            parked.extend(entry.observed.trouble.parked.then(|| id.clone()));
+            under_way.extend(entry.observed.rotation.is_some().then_some(id));
+        });
         let credentials = self.world().platform.parents.len();
         for credential in 0..credentials {
             people::release(self, credential);
@@ -72,17 +85,18 @@ impl Stage {
                 }
                 (people::identifier(world, credential).to_string(), world.is_broken_by_hand(credential))
             };
-            if !parked.contains(&id) && !broken {
+            if !parked.contains(&id) {
+                if broken && !under_way.contains(&id) {
+                    people::rotate(self, credential);
+                }
                 continue;
             }
             let asked = help.asked.entry(credential).or_default();
             *asked += 1;
-            if *asked % 3 == 2 {
-                self.world().tell(|| format!("person  helps: rolls c{credential} back"));
-                self.world().wishes.push(credential);
-            } else {
-                self.world().tell(|| format!("person  helps: rotates c{credential}"));
-                people::rotate(self, credential);
+            match *asked % 3 {
+                0 => self.world().put_back(credential),
+                2 => people::act(self, Act::RollBack(credential)),
+                _ => people::act(self, Act::Rotate(credential)),
             }
         }
     }
@@ -97,12 +111,22 @@ impl World {
     /// What consumers read is nothing that the platform accepts for long, and a person did it.
     fn is_broken_by_hand(&self, credential: usize) -> bool {
         self.policies[credential].deliver.iter().any(|destination| {
-            let slot = self.shelves.get(&*destination.store).and_then(|shelf| shelf.slots.get(destination.path.as_str()));
+            let slot =
+                self.shelves.get(&*destination.store).and_then(|shelf| shelf.slots.get(destination.path.as_str()));
             let read = slot.and_then(|slot| slot.read()).and_then(|secret| self.platform.by_secret(secret));
             read.is_none_or(|index| !self.platform.minted[index].is_live())
-        }) || self.shelves["one"].slots[&place(credential)]
-            .changed
-            .is_some_and(|(at, who)| who == Who::Person && at > self.began)
+        }) || self.shelves["one"].slots[&place(credential)].changed.is_some_and(|(_, who)| who == Who::Person)
+    }
+
+    /// The person undoes what was written by hand: readers get again what they got before.
+    fn put_back(&mut self, credential: usize) {
+        let now = self.now;
+        let slot = self.slot("one", &place(credential));
+        let ours = slot.kept.iter().rposition(|kept| kept.secret.is_some() && !kept.key.starts_with(BY_HAND));
+        if let Some(ours) = ours {
+            slot.serve(ours, now, Who::Person);
+            self.tell(|| format!("person  helps: puts back what c{credential} served"));
+        }
     }
 
     fn missing_of(&self, credential: usize, entry: &Entry) -> Option<String> {
@@ -114,12 +138,13 @@ impl World {
         let [index] = live[..] else { return Some(format!("{} versions live", live.len())) };
         let one = &self.platform.minted[index];
         for destination in &self.policies[credential].deliver {
-            let slot = self.shelves.get(&*destination.store).and_then(|shelf| shelf.slots.get(destination.path.as_str()));
+            let slot =
+                self.shelves.get(&*destination.store).and_then(|shelf| shelf.slots.get(destination.path.as_str()));
             if slot.and_then(|slot| slot.read()) != Some(&one.secret) {
                 return Some(format!("{destination} does not serve {}", one.handle));
             }
         }
-        if self.platform.facts.names && one.name != entry.observed.name {
+        if self.platform.facts.names && one.named_by == Who::Us && one.name != entry.observed.name {
             return Some(format!("{} is called {} and not {}", one.handle, one.name, entry.observed.name));
         }
         if !one.is_accepted(self.now) {

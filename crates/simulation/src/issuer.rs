@@ -48,7 +48,8 @@ impl ModelIssuer {
             let age = if fault == Some(Fault::Stale) { STALE } else { domain::Duration::ZERO };
             let at = world.now.saturating_sub(age).unwrap();
             let shown = world.platform.listed(at);
-            let shown = shown.filter(|one| parent.is_none_or(|parent| world.platform.parents[one.credential] == parent));
+            let shown =
+                shown.filter(|one| parent.is_none_or(|parent| world.platform.parents[one.credential] == parent));
             let all: Vec<Found> = shown.map(|one| found(world, one)).collect();
             let more = all.len() > (number + 1) * PAGE;
             let keep = |at: usize| fault != Some(Fault::Short) || at % 2 == 1;
@@ -206,7 +207,7 @@ impl Renamer for ModelIssuer {
         let (handle, name, title) = (handle.to_string(), name.to_owned(), title.to_owned());
         let rename = move |world: &mut World, _: Option<Fault>| {
             let index = world.platform.by_handle(&handle).ok_or(Refusal::NotFound).map_err(refused)?;
-            world.platform.rename(index, &name, &title).map_err(refused)
+            world.platform.rename(index, &name, &title, Who::Us).map_err(refused)
         };
         self.stage.cross(Verb::Rename, || words, Some((credential, ticket)), rename).await
     }

@@ -11,6 +11,9 @@ use crate::{
     stage::{Stage, World},
 };
 
+/// How the keys of what people write begin.
+pub(crate) const BY_HAND: &str = "by hand";
+
 pub(crate) fn act(stage: &Stage, act: Act) {
     stage.world().tell(|| format!("person  {act:?}"));
     match act {
@@ -105,7 +108,7 @@ fn at_the_platform(world: &mut World, act: Act) {
         }
         Act::Rename(_) => {
             let Some(index) = oldest else { return };
-            platform.rename(index, &format!("mine{credential}"), "renamed").ok();
+            platform.rename(index, &format!("mine{credential}"), "renamed", Who::Person).ok();
         }
         Act::WriteOld(_) => {
             let Some(index) = oldest else { return };
@@ -120,7 +123,7 @@ fn at_the_platform(world: &mut World, act: Act) {
 fn write(world: &mut World, credential: usize, secret: &str) {
     let now = world.now;
     let slot = world.slot("one", &place(credential));
-    let key = format!("by hand {}", slot.kept.len());
+    let key = format!("{BY_HAND} {}", slot.kept.len());
     let at = slot.put(&key, secret, Fingerprint([7; 32]));
     slot.serve(at, now, Who::Person);
 }

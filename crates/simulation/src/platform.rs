@@ -32,6 +32,7 @@ pub(crate) struct Minted {
     pub(crate) removed: Option<Removed>,
     pub(crate) name: String,
     pub(crate) title: String,
+    pub(crate) named_by: Who,
     /// Whether consumers could ever read it.
     pub(crate) handed_out: bool,
     /// Consumers' uses as spans: first and last call of an unbroken series.
@@ -143,6 +144,7 @@ impl Platform {
             removed: None,
             name: name.to_owned(),
             title: title.to_owned(),
+            named_by: made_by,
             handed_out: false,
             used: Vec::new(),
         });
@@ -160,7 +162,7 @@ impl Platform {
         true
     }
 
-    pub(crate) fn rename(&mut self, index: usize, name: &str, title: &str) -> Result<(), Refusal> {
+    pub(crate) fn rename(&mut self, index: usize, name: &str, title: &str, by: Who) -> Result<(), Refusal> {
         if !self.minted[index].is_live() {
             return Err(Refusal::NotFound);
         }
@@ -169,6 +171,7 @@ impl Platform {
         }
         name.clone_into(&mut self.minted[index].name);
         title.clone_into(&mut self.minted[index].title);
+        self.minted[index].named_by = by;
         Ok(())
     }
 

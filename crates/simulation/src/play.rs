@@ -3,7 +3,10 @@
 use std::{
     future::Future,
     pin::pin,
-    sync::{Arc, OnceLock, atomic::{AtomicBool, Ordering}},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Wake, Waker},
 };
 
@@ -15,7 +18,7 @@ use futures_util::FutureExt as _;
 use secret::{Keyring, RootKey};
 
 use crate::{
-    event::Verb,
+    event::{Event, Verb},
     goal::Help,
     issuer::ModelIssuer,
     people,
@@ -28,10 +31,12 @@ use crate::{
 };
 
 /// Runs until nothing of a scenario is left to happen.
-const RUNS_MAX: usize = 600;
-/// Runs from then on until everything is at its goal. A rotation with a long overlap takes a dozen; each help by a
-/// person may cost one more.
-const CALM_RUNS_MAX: usize = 120;
+const RUNS_MAX: usize = 900;
+/// Runs from then on until everything is at its goal. A rotation takes a dozen, each help by a person some more, and
+/// a straggler is asked after once in an hour or two.
+const CALM_RUNS_MAX: usize = 300;
+/// Time between two runs at most, once nothing is left to happen.
+const CALM_PAUSE: Duration = Duration::from_hours(24);
 /// Runs at the goal in which nothing may change.
 const QUIET_RUNS: usize = 2;
 /// Between two runs at least, as a daemon would.
@@ -85,6 +90,9 @@ impl Player<'_> {
                 return run;
             }
             if self.stage.world().is_calm() {
+                if calm == 0 {
+                    self.stage.begin_nothing_new();
+                }
                 calm += 1;
                 let missing = self.stage.missing();
                 let changed = self.stage.world().effects != before;
@@ -110,6 +118,7 @@ impl Player<'_> {
                     return run;
                 }
             }
+            self.between_runs();
             self.pause(next_at);
         }
         self.stage.world().breach(Promise::Liveness, || format!("not done after {RUNS_MAX} runs"));
@@ -216,11 +225,32 @@ impl Player<'_> {
         }
     }
 
+    /// A changed configuration is read by a new process.
+    fn between_runs(&mut self) {
+        let events = std::mem::take(&mut self.stage.world().between_runs);
+        for event in events {
+            match event {
+                Event::Policy(credential, change) => {
+                    people::change_policy(&self.stage, credential, change);
+                    self.engine = None;
+                }
+                Event::Clock(by) => {
+                    let mut world = self.stage.world();
+                    world.skew = world.skew.saturating_add(by);
+                    world.tell(|| format!("world   {event}"));
+                }
+                Event::Fault(_) | Event::Person(_) => {}
+            }
+        }
+    }
+
     fn pause(&self, next_at: Option<Timestamp>) {
         let mut world = self.stage.world();
-        let ours = world.now.saturating_add(world.skew).unwrap();
-        let wanted = next_at.map_or(self.scenario.terms.pause, |at| at.duration_since(ours));
-        let pause = wanted.clamp(PAUSE_LEAST, self.scenario.terms.pause);
+        // The engine speaks in the issuer's time, where it is told.
+        let skew = if world.platform.facts.tells_time { Duration::ZERO } else { world.skew };
+        let ours = world.now.saturating_add(skew).unwrap();
+        let most = if world.is_calm() { CALM_PAUSE } else { self.scenario.terms.pause };
+        let pause = next_at.map_or(most, |at| at.duration_since(ours)).clamp(PAUSE_LEAST, most);
         world.pass(pause);
     }
 

@@ -77,9 +77,7 @@ impl World {
 
     /// A person wrote the old value back into a store: no proof of ours can be so young that it sees this coming.
     fn restored(&self, credential: usize) -> bool {
-        let person = |slot: &crate::shelf::Slot| {
-            slot.changed.is_some_and(|(at, who)| who == Who::Person && at > self.began)
-        };
+        let person = |slot: &crate::shelf::Slot| slot.changed.is_some_and(|(_, who)| who == Who::Person);
         self.shelves.values().any(|shelf| shelf.slots.get(&place(credential)).is_some_and(person))
     }
 
@@ -88,7 +86,8 @@ impl World {
             return;
         }
         for destination in self.policies[credential].deliver.clone() {
-            let slot = self.shelves.get(&*destination.store).and_then(|shelf| shelf.slots.get(destination.path.as_str()));
+            let slot =
+                self.shelves.get(&*destination.store).and_then(|shelf| shelf.slots.get(destination.path.as_str()));
             let read = slot.and_then(|slot| slot.read()).and_then(|secret| self.platform.by_secret(secret));
             let handle = self.platform.minted[retired].handle.clone();
             match read.map(|index| (index, &self.platform.minted[index])) {
@@ -163,7 +162,6 @@ impl Stage {
 
     /// What the inventory says must be so at the platform.
     pub(crate) fn check_records(&self) {
-        let known = self.db().known("sim", None).unwrap();
         let mut dead = Vec::new();
         self.scan(|entry| {
             for version in &entry.observed.versions {
@@ -180,6 +178,5 @@ impl Stage {
                 world.breach(Promise::DeadMeansProvedDead, || format!("{handle} is called dead and is accepted"));
             }
         }
-        drop(known);
     }
 }

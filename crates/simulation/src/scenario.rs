@@ -96,8 +96,16 @@ impl Scenario {
 fn act(random: &mut Random, credentials: u64) -> Event {
     let credential = random.below(credentials) as usize;
     let acts = [
-        Act::Hold, Act::Release, Act::Rotate, Act::RollBack, Act::RemoveNewest, Act::RemoveOldest, Act::MakeStray,
-        Act::Rename, Act::WriteOld, Act::WriteJunk,
+        Act::Hold,
+        Act::Release,
+        Act::Rotate,
+        Act::RollBack,
+        Act::RemoveNewest,
+        Act::RemoveOldest,
+        Act::MakeStray,
+        Act::Rename,
+        Act::WriteOld,
+        Act::WriteJunk,
     ];
     let changes = [Change::Observe, Change::Automatic, Change::Widen, Change::LongerOverlap];
     match random.below(14) as usize {
@@ -131,13 +139,13 @@ impl Terms {
     }
 
     fn random(random: &mut Random) -> Self {
-        let one_of = |random: &mut Random, hours: &[i64]| {
-            Duration::from_hours(hours[random.below(hours.len() as u64) as usize])
-        };
+        let one_of =
+            |random: &mut Random, hours: &[i64]| Duration::from_hours(hours[random.below(hours.len() as u64) as usize]);
         let usage = random.below(3) > 0;
         let credentials = 1 + random.below(4) as usize;
         let apart = random.below(2) == 0;
-        let parents: Vec<usize> = (0..credentials).map(|credential| if apart { credential } else { credential / 2 }).collect();
+        let parents: Vec<usize> =
+            (0..credentials).map(|credential| if apart { credential } else { credential / 2 }).collect();
         let scarce = random.below(3) == 0;
         let cache = one_of(random, &[1, 2, 12]);
         Self {
@@ -156,7 +164,7 @@ impl Terms {
             quiet_for: one_of(random, &[1, 6, 48]),
             rotate_after: one_of(random, &[24 * 10, 24 * 30]),
             cache,
-            straggler: (usage && random.below(2) == 0).then(|| one_of(random, &[5, 60, 240])),
+            straggler: (usage && random.below(2) == 0).then(|| one_of(random, &[5, 30, 90])),
             pause: one_of(random, &[1, 12, 24]),
         }
     }
@@ -189,7 +197,8 @@ impl Terms {
         for destination in &policy.deliver {
             let slot = world.slot(&destination.store, destination.path.as_str());
             let at = slot.put("the first", &secret, Fingerprint([0; 32]));
-            slot.serve(at, began, Who::Person);
+            // By whomever: only what people write later is on their own account.
+            slot.serve(at, began, Who::Us);
             for cache in [Duration::ZERO, self.cache] {
                 world.consumers.push(Consumer::new(credential, &destination.store, &place(credential), cache));
             }

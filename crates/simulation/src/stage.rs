@@ -1,7 +1,7 @@
 //! The world as one value, and the crossings into it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     future::pending,
     sync::{Arc, Mutex, MutexGuard, OnceLock, Weak},
@@ -30,6 +30,9 @@ const DELAY: Duration = Duration::from_mins(3);
 /// A stale listing is as old as this.
 pub(crate) const STALE: Duration = Duration::from_mins(10);
 
+/// An effect that is still on its way, and when it arrives.
+type Delayed = (Timestamp, Box<dyn FnOnce(&mut World) + Send>);
+
 pub(crate) struct World {
     pub(crate) began: Timestamp,
     /// The true time, and the platform's.
@@ -45,6 +48,8 @@ pub(crate) struct World {
     pub(crate) held: Vec<Option<i64>>,
     /// Wishes of people that need the engine, for the next run.
     pub(crate) wishes: Vec<usize>,
+    /// What happens once this run is over.
+    pub(crate) between_runs: Vec<Event>,
     pub(crate) breach: Option<Breach>,
     /// What the listings told was not all: the engine may know no better.
     pub(crate) fooled: bool,
@@ -56,9 +61,10 @@ pub(crate) struct World {
     pub(crate) effects: usize,
     pub(crate) points: Vec<Verb>,
     pub(crate) events: Events,
-    delayed: Vec<(Timestamp, Box<dyn FnOnce(&mut Self) + Send>)>,
+    delayed: Vec<Delayed>,
     timeline: Option<Vec<String>>,
-    told: i64,
+    /// Steps that the timeline has told to have begun, and those it has told to the end.
+    told: (i64, BTreeSet<i64>),
 }
 
 impl World {
@@ -75,6 +81,7 @@ impl World {
             policies: Vec::new(),
             held,
             wishes: Vec::new(),
+            between_runs: Vec::new(),
             breach: None,
             fooled: false,
             crashed: false,
@@ -85,7 +92,7 @@ impl World {
             events,
             delayed: Vec::new(),
             timeline: tell.then(Vec::new),
-            told: 0,
+            told: (0, BTreeSet::new()),
         }
     }
 
@@ -111,7 +118,7 @@ impl World {
             self.now = next.unwrap_or(end).min(end);
             let (due, later) = std::mem::take(&mut self.delayed).into_iter().partition(|(at, _)| *at <= self.now);
             self.delayed = later;
-            let due: Vec<(Timestamp, Box<dyn FnOnce(&mut Self) + Send>)> = due;
+            let due: Vec<Delayed> = due;
             for (_, effect) in due {
                 self.tell(|| "world   an effect that nobody waits for takes place".to_owned());
                 effect(self);
@@ -125,7 +132,7 @@ impl World {
 
     /// Nothing of the scenario is left to come.
     pub(crate) fn is_calm(&self) -> bool {
-        self.events.is_empty() && self.delayed.is_empty()
+        self.events.is_empty() && self.delayed.is_empty() && self.between_runs.is_empty()
     }
 }
 
@@ -149,9 +156,12 @@ enum Arrival {
 impl Stage {
     pub(crate) fn new(world: World) -> Arc<Self> {
         let stage = Arc::new(Self { world: Mutex::new(world), db: OnceLock::new() });
-        let disk = Disk(Arc::downgrade(&stage));
-        let db = Db::in_memory_under(Some(Arc::new(disk))).unwrap();
-        stage.db.set(Arc::new(db)).unwrap();
+        let db = DATABASE.with(|(disk, db)| {
+            db.empty().unwrap();
+            *disk.0.lock().unwrap() = Arc::downgrade(&stage);
+            db.clone()
+        });
+        stage.db.set(db).unwrap();
         stage
     }
 
@@ -186,12 +196,8 @@ impl Stage {
                 Event::Fault(wanted) if verb.takes(wanted) => fault = Some(wanted),
                 Event::Fault(_) => {}
                 Event::Person(act) => people::act(self, act),
-                Event::Clock(by) => {
-                    let mut world = self.world();
-                    world.skew = world.skew.saturating_add(by);
-                    world.tell(|| format!("world   {event}"));
-                }
-                Event::Policy(credential, change) => people::change_policy(self, credential, change),
+                // Configuration is read at a start. A clock that jumps in mid-run is a known gap, see the guarantees.
+                Event::Clock(_) | Event::Policy(..) => self.world().between_runs.push(event),
             }
         }
         let mut world = self.world();
@@ -207,21 +213,21 @@ impl Stage {
     fn tell_journal(&self) {
         let from = match &*self.world() {
             World { timeline: None, .. } => return,
-            world => world.told,
+            world => world.told.1.first().copied().unwrap_or(world.told.0 + 1),
         };
         let lines = self.read(|db| Box::pin(db.journal_from(from)));
         let mut world = self.world();
         for line in lines {
             let version = line.version.map_or(String::new(), |version| format!(" v{version}"));
             let place = line.destination.map_or(String::new(), |place| format!(" to {place}"));
-            let what = format!("{} c{}{version}{place}", line.step, line.credential_id);
-            if line.phase == domain::Phase::Begun {
-                if line.entry > world.told {
-                    world.told = line.entry;
-                    world.tell(|| format!("engine  begins {what}, because {}", line.reason));
-                }
-            } else {
-                world.told = line.entry + 1;
+            let what = format!("{} of row {}{version}{place}", line.step, line.credential_id);
+            if line.entry > world.told.0 {
+                world.told.0 = line.entry;
+                world.told.1.insert(line.entry);
+                world.tell(|| format!("engine  begins {what}, because {}", line.reason));
+            }
+            let ended = !matches!(line.phase, domain::Phase::Begun | domain::Phase::InDoubt);
+            if ended && world.told.1.remove(&line.entry) {
                 let outcome = line.outcome.unwrap_or_default();
                 world.tell(|| format!("engine  {} {what}: {outcome}", line.phase.word()));
             }
@@ -289,13 +295,22 @@ impl Stage {
     }
 }
 
-/// Our own disk, as the scenario wants it.
+/// Our own disk, as the scenario of the stage wants it.
 #[derive(Debug)]
-struct Disk(Weak<Stage>);
+struct Disk(Mutex<Weak<Stage>>);
+
+thread_local! {
+    /// One for all plays of a thread, one after the other: compiling its statements takes longer than a play.
+    static DATABASE: (Arc<Disk>, Arc<Db>) = {
+        let disk = Arc::new(Disk(Mutex::default()));
+        let db = Db::in_memory_under(Some(disk.clone())).unwrap();
+        (disk, Arc::new(db))
+    };
+}
 
 impl Fates for Disk {
     fn next(&self) -> Fate {
-        let Some(stage) = self.0.upgrade() else { return Fate::Commits };
+        let Some(stage) = self.0.lock().unwrap().upgrade() else { return Fate::Commits };
         if stage.world().aside {
             return Fate::Commits;
         }

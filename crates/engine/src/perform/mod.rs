@@ -8,7 +8,7 @@ mod retire;
 use std::time::Duration as StdDuration;
 
 use db::{BeginError, Entry, Intent, Outcome};
-use domain::{Cause, Duration, Planned, Reason, RotationId, Step, Timestamp};
+use domain::{Cause, Duration, Overlap, Planned, Reason, RotationId, Step, Timestamp};
 use driver::{DriverError, Effect, Kind, Ticket};
 
 use crate::{Applied, Engine, IssuerHandle, crash};
@@ -36,6 +36,8 @@ pub(crate) enum Performed {
     LookFirst,
     /// The plan was overtaken: plan again.
     Overtaken,
+    /// A sibling took the last slot: the next run sees what is left.
+    NoSlot,
     /// It would go on like this for every credential of the issuer.
     Systemic(DriverError),
 }
@@ -78,10 +80,15 @@ impl Engine {
                 Step::Write { destination, .. } => std::slice::from_ref(destination),
                 _ => &[],
             },
+            live_max: match (&planned.step, issuer.facts.overlap) {
+                (Step::Issue { .. }, Overlap::Concurrent { live_max }) => live_max,
+                _ => None,
+            },
         };
         let ticket = match self.journal.begin(&intent).await {
             Ok(ticket) => ticket,
             Err(BeginError::Moved) => return Ok(Performed::Overtaken),
+            Err(BeginError::NoSlot) => return Ok(Performed::NoSlot),
             Err(BeginError::Taken(destination)) => return self.refuse_clash(entry, issuer, &destination).await,
             Err(BeginError::Database(error)) => return Err(error),
         };

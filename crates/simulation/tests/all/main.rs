@@ -1,0 +1,43 @@
+//! Every single fault, and as many random worlds as there is time for.
+
+use simulation::{Scenario, play, shrink, single_faults};
+
+mod regressions;
+
+/// What one thread plays in about half a minute of a debug build.
+const SEEDS: u64 = 300;
+
+#[test]
+fn every_single_fault_is_survived() {
+    let all = single_faults();
+    println!("{} worlds, {} I/O points, {} single faults", all.worlds, all.points, all.runs);
+    assert!(all.points > 1000 && all.runs > all.points, "the worlds have points, and the points have faults");
+    assert!(all.broken.is_empty(), "{} broken, the first: {:#?}", all.broken.len(), all.broken.first());
+}
+
+#[test]
+fn random_worlds_keep_every_promise() {
+    let mut rotations = 0;
+    for seed in 0..SEEDS {
+        let scenario = Scenario::random(seed);
+        let played = play(&scenario, false);
+        rotations += played.rotations;
+        if let Some(breach) = played.breach {
+            let events = shrink(&scenario).events;
+            panic!("{breach}\nevents: {events:?}\nthe story: cargo xtask simulate --seed {seed}");
+        }
+    }
+    println!("{SEEDS} seeds, {rotations} rotations");
+    assert!(rotations > SEEDS as usize, "worlds without rotations prove nothing");
+}
+
+#[test]
+fn the_same_seed_tells_the_same_story() {
+    let story = |seed| play(&Scenario::random(seed), true).timeline.join("\n");
+    for seed in 0..100 {
+        let told = story(seed);
+        assert!(!told.is_empty());
+        assert!(!told.contains("s3cr3t"), "seed {seed}: a secret stands in the story");
+        assert_eq!(told, story(seed), "seed {seed}");
+    }
+}
