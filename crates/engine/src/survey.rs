@@ -26,17 +26,18 @@ pub fn survey(
     db: &Db,
     policies: &dyn Policies,
     issuers: &BTreeMap<String, (Arc<IssuerFacts>, Timestamp)>,
-    mut each: impl FnMut(Surveyed),
+    each: impl FnMut(Surveyed),
 ) -> Result<(), ReadError> {
     let views: Issuers = issuers
         .iter()
         .map(|(name, (facts, now))| (name.clone(), IssuerView { facts: facts.clone(), observed_at: *now }))
         .collect();
-    db.scan_entries(&views, |entry| {
-        let Some((_, now)) = issuers.get(entry.observed.credential.issuer()) else { return };
+    let plan = |entry: Entry| {
+        let now = entry.observed.seen_at;
         let planned = policies
-            .applied(&entry.observed.credential, *now)
-            .map(|applied| (planner::plan(*now, &applied.policy, &entry.observed), applied));
-        each(Surveyed { entry, now: *now, planned });
-    })
+            .applied(&entry.observed.credential, now)
+            .map(|applied| (planner::plan(now, &applied.policy, &entry.observed), applied));
+        Surveyed { entry, now, planned }
+    };
+    db.work_entries(&views, plan, each)
 }

@@ -19,7 +19,7 @@ mod verify;
 mod tests;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -61,7 +61,7 @@ pub(crate) struct Config {
     /// True and worth a line to a person, once, on standard error; nothing is wrong.
     pub(crate) notes: Vec<String>,
     /// Policies that can match under an issuer, in the order of the file.
-    candidates: HashMap<String, Vec<usize>>,
+    candidates: BTreeMap<String, Vec<usize>>,
 }
 
 /// One `[[issuer]]`.
@@ -358,7 +358,7 @@ fn first_segment(selector: &str) -> &str {
     selector.split_once('/').map_or(selector, |(first, _)| first)
 }
 
-fn candidates(issuers: &[IssuerConfig], policies: &[PolicyConfig]) -> HashMap<String, Vec<usize>> {
+fn candidates(issuers: &[IssuerConfig], policies: &[PolicyConfig]) -> BTreeMap<String, Vec<usize>> {
     let can_match = |policy: &PolicyConfig, issuer: &str| {
         let text = policy.selector.to_string();
         let first = first_segment(&text);

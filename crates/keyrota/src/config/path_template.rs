@@ -6,6 +6,7 @@ use super::nearest::nearest;
 
 /// Stands for the configured name of the issuer.
 const ISSUER: &str = "issuer";
+const PATH_BYTES_USUAL: usize = 128;
 
 /// A path such as `apic/{consumer_org}/{app}/{credential}`. What the parts of a credential's path are called is the
 /// issuer driver's to say (its levels); `{issuer}` is the configured name.
@@ -83,7 +84,8 @@ impl PathTemplate {
 
     /// The error is the placeholder that has no name.
     fn fill<'a>(&'a self, name_of: impl Fn(&str) -> Option<&'a str>) -> Result<String, &'a str> {
-        let mut path = String::new();
+        // Filled in for every credential of an estate; nearly all paths fit.
+        let mut path = String::with_capacity(PATH_BYTES_USUAL);
         for part in &self.parts {
             path.push_str(match part {
                 Part::Text(text) => text,

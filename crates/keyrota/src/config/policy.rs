@@ -1,6 +1,6 @@
 //! Policies as the commands use them: checked, defaults filled in.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{CredentialId, Destination, Mode, Policy, RetireWhen, Selector};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
@@ -31,13 +31,14 @@ pub(crate) struct PolicyConfig {
     pub(crate) quiet_for: SignedDuration,
     pub(crate) retire_after: SignedDuration,
     pub(crate) deliver: Vec<DeliverConfig>,
-    pub(crate) verify: Option<VerifyConfig>,
+    pub(crate) verify: Option<Arc<VerifyConfig>>,
     pub(crate) schedule: Option<Schedule>,
     /// What each issuer calls the parts of its credentials' paths.
     levels: Arc<IssuerLevels>,
 }
 
-pub(super) type IssuerLevels = HashMap<String, &'static [&'static str]>;
+/// Asked for every credential of an estate: among a few names, comparing is quicker than hashing.
+pub(super) type IssuerLevels = BTreeMap<String, &'static [&'static str]>;
 
 /// One destination, its path still a template.
 #[derive(Debug, Clone)]
@@ -136,7 +137,7 @@ pub(super) fn check(
         quiet_for: periods.quiet_for.duration(),
         retire_after: periods.retire_after.duration(),
         deliver,
-        verify,
+        verify: verify.map(Arc::new),
         schedule,
         levels: configured.issuer_levels.clone(),
     })
