@@ -1,4 +1,4 @@
-//! Every automation of the repository: `cargo xtask setup | test | tidy | bench | docs`.
+//! Every automation of the repository: `cargo xtask setup | test | tidy | bench | simulate | docs`.
 
 mod cargo;
 mod docs;
@@ -34,6 +34,11 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Play the engine against a simulated world: --seed N, --seeds N [--from N], --single-faults
+    Simulate {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        arguments: Vec<String>,
+    },
     /// Write the generated pages under docs/reference anew
     Docs,
 }
@@ -55,6 +60,7 @@ fn perform(task: &Task) -> anyhow::Result<()> {
         Task::Test => test::test(&root),
         Task::Tidy => tidy::report(&root),
         Task::Bench { arguments } => bench(&root, arguments),
+        Task::Simulate { arguments } => simulate(&root, arguments),
         Task::Docs => docs::docs(&root),
     }
 }
@@ -65,8 +71,16 @@ fn root() -> anyhow::Result<PathBuf> {
     Ok(own.parent().context("xtask stands in no workspace")?.to_owned())
 }
 
+/// What a user would run is measured as the binary, which stands beside the measuring program.
 fn bench(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
+    cargo::run(root, &["build", "--quiet", "--profile", "fast", "--package", "keyrota"])?;
     let mut words = vec!["run", "--quiet", "--profile", "fast", "--package", "bench", "--"];
+    words.extend(arguments.iter().map(String::as_str));
+    cargo::run(root, &words)
+}
+
+fn simulate(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
+    let mut words = vec!["run", "--quiet", "--profile", "fast", "--package", "simulation", "--"];
     words.extend(arguments.iter().map(String::as_str));
     cargo::run(root, &words)
 }
