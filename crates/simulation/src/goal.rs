@@ -35,7 +35,7 @@ impl Stage {
             };
             (facts, world.now)
         };
-        let view = IssuerView { facts: std::sync::Arc::new(facts), observed_at };
+        let view = IssuerView { facts: std::sync::Arc::new(facts), now: observed_at };
         self.db().scan_entries(&Issuers::from([("sim".to_owned(), view)]), each).unwrap();
     }
 
@@ -56,7 +56,11 @@ impl Stage {
         let world = self.world();
         (0..world.platform.parents.len()).find_map(|credential| {
             let Some(entry) = rows.get(people::identifier(&world, credential).as_str()) else {
-                return Some(format!("c{credential} was never met"));
+                // A person may have removed it, or given it another name, before we came.
+                let mut live = world.platform.live_of(credential).map(|index| &world.platform.minted[index]);
+                return live
+                    .any(|one| one.name == format!("key{credential}"))
+                    .then(|| format!("c{credential} was never met"));
             };
             world.missing_of(credential, entry).map(|what| format!("c{credential}: {what}"))
         })
@@ -86,8 +90,10 @@ impl Stage {
                 (people::identifier(world, credential).to_string(), world.is_broken_by_hand(credential))
             };
             if !parked.contains(&id) {
-                if broken && !under_way.contains(&id) {
-                    people::rotate(self, credential);
+                match under_way.contains(&id) {
+                    false if broken => people::rotate(self, credential),
+                    true if broken => self.world().put_back(credential),
+                    _ => {}
                 }
                 continue;
             }
@@ -115,16 +121,17 @@ impl World {
                 self.shelves.get(&*destination.store).and_then(|shelf| shelf.slots.get(destination.path.as_str()));
             let read = slot.and_then(|slot| slot.read()).and_then(|secret| self.platform.by_secret(secret));
             read.is_none_or(|index| !self.platform.minted[index].is_live())
-        }) || self.shelves["one"].slots[&place(credential)].changed.is_some_and(|(_, who)| who == Who::Person)
+        }) || self.shelves["one"].slots[&place(credential)].foul
     }
 
-    /// The person undoes what was written by hand: readers get again what they got before.
+    /// The person undoes what was written by hand: readers get again what they got through us.
     fn put_back(&mut self, credential: usize) {
         let now = self.now;
         let slot = self.slot("one", &place(credential));
         let ours = slot.kept.iter().rposition(|kept| kept.secret.is_some() && !kept.key.starts_with(BY_HAND));
         if let Some(ours) = ours {
             slot.serve(ours, now, Who::Person);
+            slot.foul = false;
             self.tell(|| format!("person  helps: puts back what c{credential} served"));
         }
     }

@@ -97,11 +97,13 @@ fn at_the_platform(world: &mut World, act: Act) {
         both => both,
     };
     drop(live);
-    let World { platform, random, now, .. } = world;
+    let World { platform, random, now, fooled, .. } = &mut *world;
     match act {
         Act::RemoveNewest(_) => drop(newest.map(|index| platform.remove(*now, random, index, Who::Person))),
         Act::RemoveOldest(_) => drop(oldest.map(|index| platform.remove(*now, random, index, Who::Person))),
         Act::MakeStray(_) => {
+            // It takes a slot that nobody has heard of.
+            *fooled = true;
             let name = format!("key{credential}{SUCCESSOR_SUFFIX}");
             // The platform may refuse; then the person lets it be.
             platform.mint(*now, random, credential, &name, "by hand", None, Who::Person).ok();

@@ -21,6 +21,8 @@ pub(crate) struct Slot {
     pub(crate) pending: Option<usize>,
     /// When readers last began to get something else, and through whom.
     pub(crate) changed: Option<(Timestamp, Who)>,
+    /// A person wrote something here, and neither they nor we have put it right since.
+    pub(crate) foul: bool,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,7 @@ impl Slot {
             self.previous = self.current;
             self.current = Some(position);
             self.changed = Some((now, who));
+            self.foul = who == Who::Person;
         }
         if self.pending == Some(position) {
             self.pending = None;
