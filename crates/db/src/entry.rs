@@ -24,17 +24,20 @@ pub struct Entry {
     pub id: i64,
     /// The driver's own words for where it lives.
     pub locator: String,
+    /// Its issuer's time at the reading.
+    pub now: Timestamp,
     pub observed: Observed,
 }
 
-/// Facts of each configured issuer, and when it was last observed. Credentials of issuers that are not in it are
-/// left out of every reading: they are no longer configured.
+/// Facts and time of each configured issuer. Credentials of issuers that are not in it are left out of every reading:
+/// they are no longer configured.
 pub type Issuers = HashMap<String, IssuerView>;
 
 #[derive(Debug, Clone)]
 pub struct IssuerView {
     pub facts: Arc<IssuerFacts>,
-    pub observed_at: Timestamp,
+    /// Its time, by which its credentials are planned.
+    pub now: Timestamp,
 }
 
 const COLUMNS: &str = "SELECT c.id, c.credential, c.issuer, c.name, c.title, c.locator, c.owner_name, c.owner_email,
@@ -272,7 +275,6 @@ impl<'a> Assembler<'a> {
         let observed = Observed {
             credential: row.parse(1, CredentialId::parse)?,
             facts: view.facts.clone(),
-            seen_at: view.observed_at,
             name: row.get(3)?,
             title: row.get(4)?,
             owner: owner_at(row, 6)?,
@@ -291,7 +293,7 @@ impl<'a> Assembler<'a> {
             },
             versions: Vec::with_capacity(1),
         };
-        Ok(Some(Entry { id, locator: row.get(5)?, observed }))
+        Ok(Some(Entry { id, locator: row.get(5)?, now: view.now, observed }))
     }
 
     fn view(&mut self, issuer: &str) -> Option<&'a IssuerView> {
@@ -393,7 +395,7 @@ mod tests {
     fn views() -> Issuers {
         let overlap = Overlap::Concurrent { live_max: Some(9) };
         let facts = IssuerFacts { overlap, propagation: Duration::ZERO, names: true, usage: true };
-        let view = IssuerView { facts: Arc::new(facts), observed_at: Timestamp::UNIX_EPOCH };
+        let view = IssuerView { facts: Arc::new(facts), now: Timestamp::UNIX_EPOCH };
         HashMap::from([("ours".to_owned(), view)])
     }
 

@@ -11,8 +11,6 @@ use crate::{CredentialId, Destination, Handle, IssuerFacts, RotationId, VersionN
 pub struct Observed {
     pub credential: CredentialId,
     pub facts: Arc<IssuerFacts>,
-    /// When a listing last told us about this credential, and was believed.
-    pub seen_at: Timestamp,
     /// The name and title that people know, given back to the successor at the end.
     pub name: String,
     pub title: String,

@@ -112,7 +112,7 @@ impl Engine {
         self.issuers
             .values()
             .map(|issuer| {
-                let view = IssuerView { facts: issuer.facts.clone(), observed_at: self.now(issuer) };
+                let view = IssuerView { facts: issuer.facts.clone(), now: self.now(issuer) };
                 (issuer.name.clone(), view)
             })
             .collect()

@@ -30,10 +30,10 @@ pub fn survey(
 ) -> Result<(), ReadError> {
     let views: Issuers = issuers
         .iter()
-        .map(|(name, (facts, now))| (name.clone(), IssuerView { facts: facts.clone(), observed_at: *now }))
+        .map(|(name, (facts, now))| (name.clone(), IssuerView { facts: facts.clone(), now: *now }))
         .collect();
     let plan = |entry: Entry| {
-        let now = entry.observed.seen_at;
+        let now = entry.now;
         let planned = policies
             .applied(&entry.observed.credential, now)
             .map(|applied| (planner::plan(now, &applied.policy, &entry.observed), applied));

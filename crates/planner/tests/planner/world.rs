@@ -106,7 +106,6 @@ impl World {
         let observed = Observed {
             credential: CredentialId::new("apic", ["acme", "shop", name]).unwrap(),
             facts: Arc::new(facts),
-            seen_at: time,
             name: name.to_owned(),
             title: title_of(name),
             owner: None,
