@@ -4,7 +4,7 @@ use crate::{
     play::play,
     scenario::{Scenario, matrix},
     shrink::shrink,
-    survey::single_faults,
+    survey::{on_every_core, single_faults},
 };
 
 /// Carries out the words of the command line; whether every promise held.
@@ -42,14 +42,18 @@ fn one(seed: u64, print: &mut dyn FnMut(&str)) -> bool {
 
 fn many(first: u64, count: u64, print: &mut dyn FnMut(&str)) -> bool {
     let (mut rotations, mut points, mut runs, mut broken) = (0, 0, 0, 0_u64);
-    for seed in first..first + count {
-        let played = play(&Scenario::random(seed), false);
-        rotations += played.rotations;
-        points += played.points.len();
-        runs += played.runs;
-        if let Some(breach) = played.breach {
-            broken += 1;
-            print(&format!("seed {seed} broke a promise: {breach}"));
+    let seeds: Vec<u64> = (first..first + count).collect();
+    // In portions, so that what breaks is told soon.
+    for portion in seeds.chunks(1000) {
+        let played = on_every_core(portion, |seed| (*seed, play(&Scenario::random(*seed), false)));
+        for (seed, played) in played {
+            rotations += played.rotations;
+            points += played.points.len();
+            runs += played.runs;
+            if let Some(breach) = played.breach {
+                broken += 1;
+                print(&format!("seed {seed} broke a promise: {breach}"));
+            }
         }
     }
     print(&format!("{count} seeds, {rotations} rotations, {runs} runs, {points} I/O points, {broken} broken"));
@@ -57,7 +61,7 @@ fn many(first: u64, count: u64, print: &mut dyn FnMut(&str)) -> bool {
 }
 
 fn each(print: &mut dyn FnMut(&str)) -> bool {
-    let all = single_faults();
+    let all = single_faults(1);
     for (world, at, fault, breach) in &all.broken {
         print(&format!("{world}: {fault:?} at #{at}: {breach}"));
     }
