@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use crate::{
     consumer::Consumer,
     end_state::{check_at_rest, check_overlap, check_renewed},
@@ -61,6 +63,22 @@ fn two_hundred_are_replaced_unnoticed_on_a_bad_day() {
     assert!(struck(429) > 20 && struck(500) > 20, "the faults did not strike");
 }
 
+/// The other tests rest on it: a consumer whose credential is taken away is noticed.
+#[test]
+#[should_panic(expected = ": 401")]
+fn a_consumer_that_is_cut_off_is_noticed() {
+    let world = World::new("--consumer-orgs 1 --apps 2 --age 95d");
+    let before = world.live();
+    let consumer = Consumer::start(&world, &before);
+    world.run().exits(0);
+    consumer.catch_up();
+    let new = world.live().into_iter().find(|one| one.name.ends_with("_new")).unwrap();
+    world.tamper(&json!({
+        "action": "delete_credential", "consumer_org": new.consumer_org, "app": new.app, "name": new.name,
+    }));
+    consumer.was_served();
+}
+
 /// An estate that nobody looked after: past every limit, and credentials beside each other that have nothing to do
 /// with each other. Each goes only after its own successor.
 #[test]
@@ -106,7 +124,7 @@ fn a_platform_that_lies_is_found_out() {
     // Past the propagation nobody waits for it to pass by itself any more.
     world.advance("2d");
     let run = world.run().exits(3);
-    assert_eq!(run.json()["performed"], serde_json::json!({}));
+    assert_eq!(run.json()["performed"], json!({}));
     assert!(run.stderr.contains("and still accepted"), "{}", run.stderr);
     let shown = world.keyrota(&format!("credential show {} --output json", ours.path())).exits(0).json();
     assert_eq!(shown["state"], "retiring", "{shown}");

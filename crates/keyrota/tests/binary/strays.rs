@@ -12,10 +12,8 @@ fn a_stray_is_reported_and_blocks_its_base() {
     let before = world.live();
     let base = &before[0];
     let name = format!("{}_new", base.name);
-    let place = json!({ "consumer_org": base.consumer_org, "app": base.app, "name": name });
-    let mut action = place.clone();
-    action["action"] = "create_credential".into();
-    let made = world.tamper(&action);
+    let act = |what: &str| json!({ "action": what, "consumer_org": base.consumer_org, "app": base.app, "name": name });
+    let made = world.tamper(&act("create_credential"));
     let stray = made["id"].as_str().unwrap();
 
     for _ in 0..2 {
@@ -40,12 +38,11 @@ fn a_stray_is_reported_and_blocks_its_base() {
     assert_eq!(listed.len(), 2);
 
     // A person gives it a name of its own: it becomes a credential like any other, and its base is free.
-    let mut action = place;
-    action["action"] = "rename_credential".into();
+    let mut action = act("rename_credential");
     action["new_name"] = "Partner-key".into();
     action["title"] = "Partner key".into();
     world.tamper(&action);
-    assert_eq!(world.run().json()["performed"]["confirm"], 1);
+    assert_eq!(world.run().exits(0).json()["performed"]["confirm"], 1);
     world.advance("6d");
     world.run_to_rest();
     let by_id = world.by_id();
@@ -54,4 +51,11 @@ fn a_stray_is_reported_and_blocks_its_base() {
     let names: BTreeSet<_> = world.live().iter().map(Known::path).collect();
     assert_eq!(names.len(), 5);
     assert!(before.iter().all(|one| names.contains(&one.path())), "{names:?}");
+
+    // One that is removed is spoken of no more either.
+    world.tamper(&act("create_credential"));
+    world.run().exits(3);
+    world.tamper(&act("delete_credential"));
+    world.run().exits(0);
+    world.keyrota("status").exits(0);
 }

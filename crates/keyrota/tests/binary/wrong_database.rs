@@ -157,8 +157,8 @@ fn on_a_small_disk(world: &World, script: &str) -> Option<(String, String)> {
 /// The disk is full from the start, or fills up on the way; nothing that was told to the platform is forgotten.
 #[test]
 fn a_full_disk() {
-    for left_kb in [0, 150, 1000, 3000] {
-        let world = World::new("--consumer-orgs 10 --apps 4 --age 95d");
+    for left_kb in [0, 150, 600, 1200] {
+        let world = World::new("--consumer-orgs 10 --apps 8 --age 95d");
         let before = world.live();
         let consumer = Consumer::start(&world, &before);
         let script = format!(
