@@ -58,12 +58,19 @@ impl IssuerHandle {
     }
 
     /// Takes the issuer's own clock as the time for everything about its credentials. It read `theirs` at some moment
-    /// between our asking and its answer: only what lies outside of these two is a difference, so that an answer that
-    /// took long does not set the clock back.
+    /// between our asking and its answer, so an answer that took long says little: what we believed stands as long as
+    /// it can be true.
     pub(crate) fn set_clock(&self, theirs: Timestamp, (asked_at, told_at): (Timestamp, Timestamp)) {
         let (first, last) = (asked_at.min(told_at), asked_at.max(told_at));
-        let difference = theirs.duration_since(theirs.clamp(first, last));
-        let offset = if difference.abs() < CLOCK_DIFFERENCE_IGNORED { Duration::ZERO } else { difference };
+        let believed = self.offset();
+        let told = believed.clamp(theirs.duration_since(last), theirs.duration_since(first));
+        let offset = if told.abs() < CLOCK_DIFFERENCE_IGNORED {
+            Duration::ZERO
+        } else if told.saturating_sub(believed).abs() < CLOCK_DIFFERENCE_IGNORED {
+            believed
+        } else {
+            told
+        };
         self.offset.store(i64::try_from(offset.as_micros()).unwrap_or_default(), Ordering::Relaxed);
     }
 }

@@ -196,7 +196,7 @@ impl Stage {
                 Event::Fault(wanted) if verb.takes(wanted) => fault = Some(wanted),
                 Event::Fault(_) => {}
                 Event::Person(act) => people::act(self, act),
-                // Configuration is read at a start. A clock that jumps in mid-run is a known gap, see the guarantees.
+                // Configuration is read at a start. A clock that jumps in mid-run is a known gap, see README.md.
                 Event::Clock(_) | Event::Policy(..) => self.world().between_runs.push(event),
             }
         }
