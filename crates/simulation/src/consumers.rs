@@ -98,10 +98,11 @@ impl World {
             return;
         };
         let Some(secret) = slot.read() else { return };
-        if consumer.holds(secret) {
+        let from_person = slot.changed.is_some_and(|(_, who)| who == Who::Person);
+        if let Some(held) = consumer.holds.as_mut().filter(|held| held.secret == secret) {
+            held.from_person |= from_person;
             return;
         }
-        let from_person = slot.changed.is_some_and(|(_, who)| who == Who::Person);
         let secret = secret.to_owned();
         consumer.holds = Some(Held { secret, read_at: self.now, from_person, span: None });
     }

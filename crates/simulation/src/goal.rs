@@ -141,7 +141,10 @@ impl World {
             let trouble = &entry.observed.trouble;
             return Some(format!("a rotation is under way ({})", trouble.last_error.as_deref().unwrap_or("no error")));
         }
-        let live: Vec<usize> = self.platform.live_of(credential).collect();
+        // What people made beside it, and gave a name of their own, is theirs.
+        let first = self.platform.parents.len();
+        let theirs = |index: &usize| *index >= first && self.platform.minted[*index].made_by == Who::Person;
+        let live: Vec<usize> = self.platform.live_of(credential).filter(|index| !theirs(index)).collect();
         let [index] = live[..] else { return Some(format!("{} versions live", live.len())) };
         let one = &self.platform.minted[index];
         for destination in &self.policies[credential].deliver {
