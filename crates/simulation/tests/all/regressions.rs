@@ -2,12 +2,11 @@
 
 use simulation::{Scenario, play};
 
-/// Random worlds in which a promise once broke, with what it was.
+/// Random worlds in which a promise once broke, with what it was. What a single fault finds is played anyway.
 const SEEDS: &[(u64, &str)] = &[
     (49, "two siblings of one application took its last slot at the same time"),
-    (67, "the same, with three applications"),
+    (67, "the same in another world"),
     (9144, "a listing that took long set the issuer's clock back, and the overlap was short by as much"),
-    (17, "a database that failed in mid-run was reported as a run that had ended well"),
 ];
 
 #[test]
