@@ -5,7 +5,7 @@ use std::{
     sync::Mutex,
 };
 
-use domain::{CredentialId, Finding, Plan, Selector, Step, Timestamp};
+use domain::{CredentialId, Finding, Origin, Plan, Selector, Step, Timestamp};
 use futures_util::{StreamExt, future, stream};
 
 use crate::{
@@ -66,8 +66,8 @@ pub struct RunReport {
     pub retrying: Vec<(CredentialId, Finding)>,
     /// What a person should look at.
     pub attention: Vec<(CredentialId, Finding)>,
-    /// Policies whose first rotation did not come through: the others were not begun.
-    pub halted: Vec<String>,
+    /// Policies under which no rotation has come through yet: the others were not begun.
+    pub halted: BTreeSet<String>,
     /// Our own database failed during the run.
     pub broken: Option<ObserveError>,
 }
@@ -76,8 +76,18 @@ pub struct RunReport {
 struct Candidate {
     id: i64,
     issuer: String,
-    /// The policy, when its next step would begin a rotation.
-    begins: Option<String>,
+    policy: String,
+    /// Its next step would begin a rotation.
+    begins: bool,
+}
+
+/// What a policy has shown so far.
+#[derive(Default, Clone, Copy)]
+struct Standing {
+    /// Consumers of at least one credential read a successor that was made under it.
+    proven: bool,
+    /// A rotation under it is on its way there.
+    trying: bool,
 }
 
 impl Engine {
@@ -93,10 +103,10 @@ impl Engine {
         let doubts = self.journal.in_doubt().await?;
         let in_doubt: HashSet<i64> = doubts.into_iter().map(|doubt| doubt.credential_id).collect();
         let halted: BTreeSet<String> = report.troubles.iter().map(|trouble| trouble.issuer.clone()).collect();
-        let candidates = self.candidates(request, &in_doubt, &halted)?;
+        let (candidates, standings) = self.candidates(request, &in_doubt, &halted)?;
         progress.begin(candidates.len());
         let walk = Walk { request, in_doubt: &in_doubt, progress };
-        self.walk_all(candidates, &walk, &mut report).await;
+        self.walk_all(candidates, &standings, &walk, &mut report).await;
         self.look_back(request, &mut report)?;
         Ok(report)
     }
@@ -128,58 +138,73 @@ impl Engine {
         survey(&self.db, &*self.policies, &issuers, each)
     }
 
+    /// What has something to do, and how each policy stands.
     fn candidates(
         &self,
         request: &RunRequest,
         in_doubt: &HashSet<i64>,
         halted: &BTreeSet<String>,
-    ) -> Result<Vec<Candidate>, db::ReadError> {
+    ) -> Result<(Vec<Candidate>, HashMap<String, Standing>), db::ReadError> {
         let mut candidates = Vec::new();
+        let mut standings: HashMap<String, Standing> = HashMap::new();
         self.survey(|surveyed| {
-            let credential = &surveyed.entry.observed.credential;
+            let observed = &surveyed.entry.observed;
+            let Some((plan, applied)) = &surveyed.planned else { return };
+            let served = observed.current().is_some_and(|version| version.origin == Origin::Issued);
+            if served || observed.rotation.is_some() {
+                let standing = standings.entry(applied.policy.name.clone()).or_default();
+                standing.proven |= served;
+                standing.trying |= !served;
+            }
+            let credential = &observed.credential;
             if !request.covers(credential.as_str()) || halted.contains(credential.issuer()) {
                 return;
             }
             let id = surveyed.entry.id;
-            let Some((plan, applied)) = &surveyed.planned else { return };
-            let retrying = surveyed.entry.observed.trouble.retry_at.is_some() && !plan.steps.is_empty();
+            let retrying = observed.trouble.retry_at.is_some() && !plan.steps.is_empty();
             if plan.due(surveyed.now).is_none() && !in_doubt.contains(&id) && !retrying {
                 return;
             }
-            let begins = plan.steps.first().is_some_and(|planned| matches!(planned.step, Step::Issue { .. }));
-            let begins = begins && surveyed.entry.observed.rotation.is_none();
+            let issues = plan.steps.first().is_some_and(|planned| matches!(planned.step, Step::Issue { .. }));
             candidates.push(Candidate {
                 id,
                 issuer: credential.issuer().to_owned(),
-                begins: begins.then(|| applied.policy.name.clone()),
+                policy: applied.policy.name.clone(),
+                begins: issues && observed.rotation.is_none(),
             });
         })?;
-        Ok(candidates)
+        Ok((candidates, standings))
     }
 
-    /// First what is under way and one new rotation of each policy; the other new ones only when that one came
+    /// Under a policy that has proved nothing yet, one rotation goes first, and the others begin only when one came
     /// through. A bad template or a wrong destination then costs one credential, not the estate.
-    async fn walk_all(&self, candidates: Vec<Candidate>, walk: &Walk<'_>, report: &mut RunReport) {
-        let mut canaries: HashMap<String, i64> = HashMap::new();
-        let (mut first, mut rest) = (Vec::new(), Vec::new());
-        for candidate in candidates {
-            match &candidate.begins {
-                Some(policy) if canaries.contains_key(policy) => rest.push(candidate),
-                Some(policy) => {
-                    canaries.insert(policy.clone(), candidate.id);
-                    first.push(candidate);
-                }
-                None => first.push(candidate),
-            }
-        }
+    async fn walk_all(
+        &self,
+        candidates: Vec<Candidate>,
+        standings: &HashMap<String, Standing>,
+        walk: &Walk<'_>,
+        report: &mut RunReport,
+    ) {
+        let standing = |policy: &str| standings.get(policy).copied().unwrap_or_default();
+        let mut tried: BTreeSet<String> =
+            standings.iter().filter(|(_, standing)| standing.trying).map(|(policy, _)| policy.clone()).collect();
+        let (first, mut rest): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|candidate| {
+            !candidate.begins || standing(&candidate.policy).proven || tried.insert(candidate.policy.clone())
+        });
+        let policies: HashMap<i64, String> =
+            first.iter().map(|candidate| (candidate.id, candidate.policy.clone())).collect();
         let halted = Mutex::new(BTreeMap::new());
         let walked = self.walk_some(first, walk, &halted).await;
-        let failed: HashSet<i64> =
-            walked.iter().filter(|(_, walked)| !came_through(walked)).map(|(id, _)| *id).collect();
+        let through: HashSet<&String> =
+            walked.iter().filter(|(_, walked)| came_through(walked)).filter_map(|(id, _)| policies.get(id)).collect();
+        rest.retain(|candidate| {
+            let goes_on = through.contains(&candidate.policy);
+            if !goes_on {
+                report.halted.insert(candidate.policy.clone());
+            }
+            goes_on
+        });
         take(report, walked);
-        canaries.retain(|_, id| failed.contains(id));
-        rest.retain(|candidate| candidate.begins.as_ref().is_none_or(|policy| !canaries.contains_key(policy)));
-        report.halted.extend(canaries.into_keys());
         let walked = self.walk_some(rest, walk, &halted).await;
         take(report, walked);
         let halted = halted.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -109,8 +109,8 @@ fn run_json(report: &RunReport) -> Value {
 fn tell_attention(shell: &Shell, report: &RunReport) -> Exit {
     for policy in &report.halted {
         shell.voice.warn(&format!(
-            "policy `{policy}`: its first rotation did not come through, so no other was begun; \
-             `keyrota credential list --attention` names it"
+            "policy `{policy}`: no rotation under it has come through yet, so no other was begun; \
+             `keyrota status` and `keyrota plan` show the one that goes first"
         ));
     }
     for (credential, finding) in report.retrying.iter().chain(&report.attention) {

@@ -234,9 +234,11 @@ fn a_trial_that_cannot_work() {
     let ran = world.keyrota("run --once");
     insta::assert_snapshot!(said(&world, &ran), @r#"
     exit 3
-    warning: policy `ninety`: its first rotation did not come through, so no other was begun; `keyrota credential list --attention` names it
+    warning: policy `ninety`: no rotation under it has come through yet, so no other was begun; `keyrota status` and `keyrota plan` show the one that goes first
     warning: apic/northwind-bank/billing/Credential-for-Billing: parked at the first attempt: request refused: the header `X-IBM-Client-Secret` of `verify` needs the field `client_secrt`, but the secret has `client_id`, `client_secret`; mend the cause, then run `keyrota credential rotate apic/northwind-bank/billing/Credential-for-Billing`
     "#);
+    // As long as it is not mended, no run risks another one.
+    world.keyrota("run --once").exits(3);
     let before = world.known();
     assert_eq!(before.len(), 3);
     assert!(before.iter().all(|one| one.live));
