@@ -2,10 +2,8 @@
 
 use std::{
     fmt,
-    num::NonZero,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread::available_parallelism,
 };
 
 use rusqlite::Connection;
@@ -226,15 +224,6 @@ impl Db {
     pub async fn store_wrapped_key(&self, key: &WrappedKey) -> Result<(), WriteError> {
         const INSERT: &str = "INSERT INTO data_key (id, wrapped) VALUES (1, $1)";
         self.write(Unit::new().run(INSERT, values![key.0.as_slice()], Rows::Exactly(1))).await
-    }
-
-    /// Threads that can read side by side. More than a few only wait for each other at the log's index.
-    pub(crate) fn readers(&self) -> usize {
-        const READERS_MAX: usize = 4;
-        match &self.engine {
-            Engine::Inline { .. } => 1,
-            Engine::Threaded(_) => available_parallelism().map_or(1, NonZero::get).min(READERS_MAX),
-        }
     }
 
     fn with_reader<T>(&self, read: impl FnOnce(&Connection) -> T) -> T {

@@ -2,10 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{
-        Arc,
-        mpsc::{Receiver, SyncSender, sync_channel},
-    },
+    sync::Arc,
 };
 
 use domain::{
@@ -92,74 +89,25 @@ impl Db {
     ///
     /// # Errors
     /// Those of the database.
-    pub fn scan_entries(&self, issuers: &Issuers, each: impl FnMut(Entry)) -> Result<(), ReadError> {
-        self.snapshot(|snapshot| Assembler::of_all(issuers, snapshot)?.read(snapshot, (i64::MIN, i64::MAX), each))
-    }
-
-    /// As [`Db::scan_entries`], with `work` done on as many threads as help. `each` gets the answers on the caller's
-    /// thread, in the order of the rows. A credential is read as it was at one moment, but two of them perhaps as
-    /// they were at moments that lie the length of the scan apart.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub fn work_entries<T: Send>(
-        &self,
-        issuers: &Issuers,
-        work: impl Fn(Entry) -> T + Sync,
-        mut each: impl FnMut(T),
-    ) -> Result<(), ReadError> {
-        let mut last = 0;
-        self.scan("SELECT coalesce(max(id), 0) FROM credential", values![], |row| {
-            last = row.get(0)?;
-            Ok(())
-        })?;
-        let readers = self.readers().min(usize::try_from(last / STRETCH_ROWS).unwrap_or(usize::MAX));
-        if readers < 2 {
-            return self.scan_entries(issuers, |entry| each(work(entry)));
-        }
-        let work = &work;
-        std::thread::scope(|scope| {
-            let lanes: Vec<Receiver<Result<Vec<T>, ReadError>>> = (0..readers)
-                .map(|lane| {
-                    let (answers, received) = sync_channel(STRETCHES_WAITING_MAX);
-                    let stretches = (1..=last).step_by(STRETCH_ROWS as usize).skip(lane).step_by(readers);
-                    scope.spawn(move || self.work_stretches(issuers, stretches, work, &answers));
-                    received
-                })
-                .collect();
-            // Stretches were dealt out in turn, so that is how they are put together again.
-            for lane in lanes.iter().cycle() {
-                match lane.recv() {
-                    Ok(answers) => answers?.into_iter().for_each(&mut each),
-                    Err(_) => break,
+    pub fn scan_entries(&self, issuers: &Issuers, mut each: impl FnMut(Entry)) -> Result<(), ReadError> {
+        self.snapshot(|snapshot: &Snapshot<'_>| {
+            let mut assembler = Assembler::new(issuers);
+            snapshot.scan(DELIVERIES, values![], |row| assembler.delivery(row))?;
+            if issuers.values().any(|view| limits(&view.facts)) {
+                snapshot.scan(SLOTS_BY_PARENT, values![], |row| assembler.slots(row))?;
+            }
+            let sql = format!("{COLUMNS} ORDER BY c.id, v.number");
+            snapshot.scan(&sql, values![], |row| {
+                if let Some(entry) = assembler.row(row)? {
+                    each(entry);
                 }
+                Ok(())
+            })?;
+            if let Some(entry) = assembler.take() {
+                each(entry);
             }
             Ok(())
         })
-    }
-
-    /// Works through every stretch of rows that begins with one of these, until nobody receives any more.
-    fn work_stretches<T>(
-        &self,
-        issuers: &Issuers,
-        stretches: impl Iterator<Item = i64>,
-        work: &impl Fn(Entry) -> T,
-        answers: &SyncSender<Result<Vec<T>, ReadError>>,
-    ) {
-        let worked = self.snapshot(|snapshot| {
-            let mut assembler = Assembler::of_all(issuers, snapshot)?;
-            for first in stretches {
-                let mut worked = Vec::with_capacity(STRETCH_ROWS as usize);
-                assembler.read(snapshot, (first, first + STRETCH_ROWS - 1), |entry| worked.push(work(entry)))?;
-                if answers.send(Ok(worked)).is_err() {
-                    break;
-                }
-            }
-            Ok(())
-        });
-        if let Err(error) = worked {
-            answers.send(Err(error)).ok();
-        }
     }
 
     async fn slots(&self, id: i64) -> Result<Slots, ReadError> {
@@ -182,12 +130,6 @@ fn limits(facts: &IssuerFacts) -> bool {
     live_max.is_some()
 }
 
-/// Rows that one thread reads before it hands over what it made of them: enough that handing over is no work, few
-/// enough that the memory of all threads stays small.
-const STRETCH_ROWS: i64 = 1024;
-/// Stretches that a thread may be ahead of the one that gathers.
-const STRETCHES_WAITING_MAX: usize = 2;
-
 /// Joins rows of credential × version, in their order, into entries.
 struct Assembler<'a> {
     issuers: &'a Issuers,
@@ -201,38 +143,6 @@ struct Assembler<'a> {
 impl<'a> Assembler<'a> {
     fn new(issuers: &'a Issuers) -> Self {
         Self { issuers, deliveries: BTreeMap::new(), used_slots: BTreeMap::new(), issuer: None, open: None }
-    }
-
-    /// With what has to be known of the whole inventory before any of it is read.
-    fn of_all(issuers: &'a Issuers, snapshot: &Snapshot<'_>) -> Result<Self, ReadError> {
-        let mut assembler = Self::new(issuers);
-        if issuers.values().any(|view| limits(&view.facts)) {
-            snapshot.scan(SLOTS_BY_PARENT, values![], |row| assembler.slots(row))?;
-        }
-        Ok(assembler)
-    }
-
-    /// Reads the credentials from one row to another, both included.
-    fn read(
-        &mut self,
-        snapshot: &Snapshot<'_>,
-        (first, last): (i64, i64),
-        mut each: impl FnMut(Entry),
-    ) -> Result<(), ReadError> {
-        self.deliveries.clear();
-        let deliveries = format!("{DELIVERIES} WHERE d.credential_id BETWEEN $1 AND $2");
-        snapshot.scan(&deliveries, values![first, last], |row| self.delivery(row))?;
-        let rows = format!("{COLUMNS} WHERE c.id BETWEEN $1 AND $2 ORDER BY c.id, v.number");
-        snapshot.scan(&rows, values![first, last], |row| {
-            if let Some(entry) = self.row(row)? {
-                each(entry);
-            }
-            Ok(())
-        })?;
-        if let Some(entry) = self.take() {
-            each(entry);
-        }
-        Ok(())
     }
 
     fn delivery(&mut self, row: &Row<'_>) -> Result<(), ReadError> {
@@ -360,78 +270,4 @@ fn version(row: &Row<'_>) -> Result<Version, ReadError> {
 /// For the parameters of statements that take an optional version.
 pub(crate) fn number(version: Option<VersionNumber>) -> Value {
     version.map(|version| version.0).into()
-}
-
-#[cfg(test)]
-mod tests {
-    use domain::{Duration, Origin, Overlap};
-
-    use super::*;
-    use crate::{Access, Change, CredentialFacts, NewVersion};
-
-    fn met(number: i64, issuer: &str) -> Change {
-        let facts = CredentialFacts {
-            name: number.to_string(),
-            title: String::new(),
-            locator: String::new(),
-            owner: None,
-            parent_enabled: true,
-            stray: false,
-            name_taken: None,
-        };
-        let version = NewVersion {
-            number: VersionNumber(1),
-            handle: Handle::parse("handle").unwrap(),
-            name: String::new(),
-            title: String::new(),
-            origin: Origin::Found,
-            marker: None,
-            created_at: Timestamp::UNIX_EPOCH,
-        };
-        let credential = CredentialId::new(issuer, [number.to_string().as_str()]).unwrap();
-        Change::Met { credential, parent: issuer.to_owned(), facts, version }
-    }
-
-    fn views() -> Issuers {
-        let overlap = Overlap::Concurrent { live_max: Some(9) };
-        let facts = IssuerFacts { overlap, propagation: Duration::ZERO, names: true, usage: true };
-        let view = IssuerView { facts: Arc::new(facts), now: Timestamp::UNIX_EPOCH };
-        HashMap::from([("ours".to_owned(), view)])
-    }
-
-    /// More stretches than threads, the last one short, and rows of an issuer that nobody configured among them.
-    async fn check(db: &Db) {
-        const COUNT: i64 = 5 * STRETCH_ROWS + 7;
-        for issuer in ["ours", "gone"] {
-            let changes: Vec<Change> = (0..COUNT / 2).map(|number| met(number, issuer)).collect();
-            db.record(issuer, &changes, Timestamp::UNIX_EPOCH).await.unwrap();
-        }
-        let mut scanned = Vec::new();
-        db.scan_entries(&views(), |entry| scanned.push((entry.id, entry.observed))).unwrap();
-        let mut worked = Vec::new();
-        db.work_entries(&views(), |entry| (entry.id, entry.observed), |entry| worked.push(entry)).unwrap();
-        assert_eq!(scanned.len(), usize::try_from(COUNT / 2).unwrap());
-        assert!(scanned.is_sorted_by_key(|(id, _)| *id));
-        assert_eq!(scanned[0].1.slots.used, u32::try_from(COUNT / 2).unwrap());
-        assert_eq!(format!("{scanned:?}"), format!("{worked:?}"));
-    }
-
-    #[tokio::test]
-    async fn threads_answer_what_one_scan_answers_in_its_order() {
-        let folder = tempfile::tempdir().unwrap();
-        check(&Db::open(folder.path(), Access::Engine).unwrap()).await;
-        check(&Db::in_memory().unwrap()).await;
-    }
-
-    #[tokio::test]
-    async fn an_unreadable_row_ends_the_scan_on_threads_too() {
-        let folder = tempfile::tempdir().unwrap();
-        let db = Db::open(folder.path(), Access::Engine).unwrap();
-        let changes: Vec<Change> = (0..5 * STRETCH_ROWS).map(|number| met(number, "ours")).collect();
-        db.record("ours", &changes, Timestamp::UNIX_EPOCH).await.unwrap();
-        let spoil = "UPDATE version SET origin = 'from the future' WHERE credential_id = $1";
-        db.write(crate::Unit::new().run(spoil, values![3 * STRETCH_ROWS], crate::Rows::Exactly(1))).await.unwrap();
-        let error = db.work_entries(&views(), drop, drop).unwrap_err();
-        assert!(matches!(error, ReadError::Malformed { .. }), "{error}");
-    }
 }

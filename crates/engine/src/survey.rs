@@ -26,18 +26,17 @@ pub fn survey(
     db: &Db,
     policies: &dyn Policies,
     issuers: &BTreeMap<String, (Arc<IssuerFacts>, Timestamp)>,
-    each: impl FnMut(Surveyed),
+    mut each: impl FnMut(Surveyed),
 ) -> Result<(), ReadError> {
     let views: Issuers = issuers
         .iter()
         .map(|(name, (facts, now))| (name.clone(), IssuerView { facts: facts.clone(), now: *now }))
         .collect();
-    let plan = |entry: Entry| {
+    db.scan_entries(&views, |entry| {
         let now = entry.now;
         let planned = policies
             .applied(&entry.observed.credential, now)
             .map(|applied| (planner::plan(now, &applied.policy, &entry.observed), applied));
-        Surveyed { entry, now, planned }
-    };
-    db.work_entries(&views, plan, each)
+        each(Surveyed { entry, now, planned });
+    })
 }
