@@ -34,7 +34,7 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Play the engine against a simulated world: --seed N, --seeds N [--from N], --single-faults
+    /// Play the engine against a simulated world: --seed N, --seeds N [--from N], --single-faults, --mutants
     Simulate {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         arguments: Vec<String>,
@@ -79,8 +79,13 @@ fn bench(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     cargo::run(root, &words)
 }
 
+/// Planted mistakes exist only in a build of their own.
 fn simulate(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
-    let mut words = vec!["run", "--quiet", "--profile", "fast", "--package", "simulation", "--"];
+    let mut words = vec!["run", "--quiet", "--profile", "fast", "--package", "simulation"];
+    if arguments.iter().any(|word| word == "--mutants") {
+        words.extend(["--features", "mutants"]);
+    }
+    words.push("--");
     words.extend(arguments.iter().map(String::as_str));
     cargo::run(root, &words)
 }

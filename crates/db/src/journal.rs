@@ -10,7 +10,7 @@ use std::sync::{
 
 use domain::{
     Cause, Destination, Fingerprint, Handle, Marker, Phase, PhaseEvent, Reason, RotationId, Step, Timestamp, Usage,
-    VersionNumber,
+    VersionNumber, planted,
 };
 use driver::Ticket;
 use secret::Sealed;
@@ -145,6 +145,12 @@ impl Journal {
             ON CONFLICT (id) DO UPDATE SET epoch = engine_epoch.epoch + 1";
         let doubt = "UPDATE journal SET phase = 'in_doubt' WHERE phase = 'begun'";
         db.write(Unit::new().run(take_over, values![], Rows::Exactly(1)).run(doubt, values![], Rows::Any)).await?;
+        if planted("parked_forgotten") {
+            let sql = "UPDATE credential SET rotation_id = NULL, rotation_cause = NULL, rotation_by = NULL,
+                rotation_reason = NULL, rotation_started_at = NULL, rotation_from = NULL, rotation_to = NULL,
+                parked = FALSE WHERE parked";
+            db.write(Unit::new().run(sql, values![], Rows::Any)).await?;
+        }
         let epoch = db.row("SELECT epoch FROM engine_epoch", values![], |row| row.get(0)).await?;
         let last = db.row("SELECT coalesce(max(id), 0) FROM journal", values![], |row| row.get::<i64>(0)).await?;
         let next = AtomicI64::new(last.unwrap_or_default() + 1);
@@ -156,6 +162,9 @@ impl Journal {
     /// # Errors
     /// Those of the database.
     pub async fn in_doubt(&self) -> Result<Vec<InDoubt>, ReadError> {
+        if planted("doubt_forgotten") {
+            return Ok(Vec::new());
+        }
         let sql = "SELECT id, credential_id, step FROM journal WHERE phase = 'in_doubt' ORDER BY id";
         self.db
             .rows(sql, values![], |row| {
@@ -175,6 +184,8 @@ impl Journal {
         let entry = self.next.fetch_add(1, Ordering::Relaxed);
         let guard = "UPDATE credential SET attempts = attempts
             WHERE id = $1 AND hold_since IS NULL AND rotation_id IS NOT DISTINCT FROM $2";
+        let planned = "UPDATE credential SET attempts = attempts WHERE id = $1 AND rotation_id IS NOT DISTINCT FROM $2";
+        let guard = if planted("hold_only_planned") { planned } else { guard };
         let expected = intent.rotation.map(RotationId::as_str);
         let mut unit = Unit::new().run(guard, values![intent.credential_id, expected], Rows::Exactly(1));
         for destination in intent.reserves {
@@ -185,7 +196,7 @@ impl Journal {
             unit = unit.run(sql, values, Rows::Exactly(1));
         }
         let slot_guard = unit.statements.len();
-        if let Some(live_max) = intent.live_max {
+        if let Some(live_max) = intent.live_max.filter(|_| !planted("slots_not_guarded")) {
             unit = unit.run(SLOT_LEFT, values![intent.credential_id, live_max], Rows::Exactly(1));
         }
         let rotation = intent.opens.map_or(intent.rotation, |(id, _)| Some(id));
@@ -296,6 +307,12 @@ const SLOT_LEFT: &str = "UPDATE credential SET attempts = attempts WHERE id = $1
         WHERE c.parent = credential.parent AND j.step = 'issue' AND j.phase IN ('begun', 'in_doubt')
     )";
 
+/// Whoever went back had a reason, and the version that stays is as old as it was: without a hold it would be due again
+/// in the same breath.
+const HOLD_AFTER_GOING_BACK: &str = "UPDATE credential SET hold_by = rotation_by, hold_since = $3,
+    hold_reason = 'rolled back: ' || coalesce(rotation_reason, '')
+    WHERE id = $1 AND rotation_id = $2 AND rotation_cause IN ('rollback', 'abandon') AND hold_since IS NULL";
+
 const WELL: &str = "UPDATE credential SET attempts = 0, retry_at = NULL, error = NULL WHERE id = $1";
 const MARK_DELIVERY: &str = "WHERE credential_id = $1 AND rotation_id = $2 AND store = $3 AND path = $4";
 
@@ -381,7 +398,8 @@ impl Outcome {
                 let sql = "UPDATE credential SET rotation_id = NULL, rotation_cause = NULL, rotation_by = NULL,
                     rotation_reason = NULL, rotation_started_at = NULL, rotation_from = NULL, rotation_to = NULL
                     WHERE id = $1 AND rotation_id = $2";
-                well.run(sql, values![id, rotation.as_str()], one)
+                let gone_back = well.run(HOLD_AFTER_GOING_BACK, values![id, rotation.as_str(), now], Rows::Any);
+                gone_back.run(sql, values![id, rotation.as_str()], one)
             }
             Self::NotYet { retry_at, .. } => {
                 let sql = "UPDATE credential SET retry_at = $2 WHERE id = $1";

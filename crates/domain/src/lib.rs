@@ -6,6 +6,7 @@
 mod facts;
 mod finding;
 mod id;
+mod mutant;
 mod observed;
 mod phase;
 mod plan;
@@ -18,6 +19,9 @@ pub use id::{
     CredentialId, Destination, Fingerprint, Handle, InvalidId, Marker, RotationId, SecretPath, VersionNumber,
 };
 pub use jiff::{SignedDuration as Duration, Timestamp};
+#[cfg(feature = "mutants")]
+pub use mutant::plant;
+pub use mutant::planted;
 pub use observed::{
     Cause, Delivery, Hold, Observed, Origin, Owner, Parent, Presence, Rotation, Slots, Trouble, Usage, Version,
 };

@@ -9,7 +9,7 @@ use std::{
 };
 
 use db::{Db, IssuerView, Issuers, Journal};
-use domain::{CredentialId, Duration, IssuerFacts, RotationId, Timestamp};
+use domain::{CredentialId, Duration, IssuerFacts, RotationId, Timestamp, planted};
 use driver::{Issuer, Ports, SecretStore};
 use secret::{Context, Keyring};
 
@@ -63,7 +63,10 @@ impl IssuerHandle {
     pub(crate) fn set_clock(&self, theirs: Timestamp, (asked_at, told_at): (Timestamp, Timestamp)) {
         let (first, last) = (asked_at.min(told_at), asked_at.max(told_at));
         let believed = self.offset();
-        let told = believed.clamp(theirs.duration_since(last), theirs.duration_since(first));
+        let mut told = believed.clamp(theirs.duration_since(last), theirs.duration_since(first));
+        if planted("slow_answer_believed") {
+            told = theirs.duration_since(last);
+        }
         let offset = if told.abs() < CLOCK_DIFFERENCE_IGNORED {
             Duration::ZERO
         } else if told.saturating_sub(believed).abs() < CLOCK_DIFFERENCE_IGNORED {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use db::{Change, Entry, IssuerState, KnownCredential};
-use domain::{Handle, Marker, Presence, RotationId, VersionNumber};
+use domain::{Handle, Marker, Presence, RotationId, VersionNumber, planted};
 use driver::{DriverError, Found, Lookup, Scope, Subject};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -81,6 +81,9 @@ impl Engine {
     /// As [`Engine::observe`]; then everything is as it was, in doubt included.
     pub(crate) async fn look_again(&self, entry: &Entry) -> Result<(), ObserveError> {
         let Some(issuer) = self.issuers.get(entry.observed.credential.issuer()) else { return Ok(()) };
+        if planted("in_doubt_repeated") {
+            return Ok(self.journal.settle(entry.id, "not looked", self.now(issuer)).await?);
+        }
         let subject = subject_of(entry);
         let found = self
             .list(issuer, Scope::Siblings(subject), &crate::Silent)
@@ -178,6 +181,9 @@ impl Engine {
     ) -> Option<Change> {
         let version = credential.versions.iter().find(|version| version.number == number)?;
         let subject = Subject { credential: credential.credential.clone(), locator: credential.locator.clone() };
+        if planted("short_listing_believed") {
+            return Some(Change::Absent { id: credential.id, number, presence: Presence::Gone });
+        }
         // A look-up that fails leaves the version missing: the next listing tells more.
         let answer = issuer.driver.look_up(&subject, &version.handle).await.ok()?;
         let id = credential.id;

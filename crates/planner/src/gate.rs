@@ -1,6 +1,6 @@
 //! May the old version go? The one place where silence and overlap are measured.
 
-use domain::{Duration, Reason, RetireWhen, Timestamp, Version};
+use domain::{Duration, Reason, RetireWhen, Timestamp, Version, planted};
 
 use crate::{
     PROOF_AGE_MAX, USAGE_ASK_AGAIN,
@@ -37,11 +37,15 @@ pub(crate) fn gate(situation: &Situation<'_>, retiree: &Version) -> Gate {
     if situation.rotation().is_some_and(|rotation| !rotation.hands_out()) {
         return Gate::Open(Reason::Abandoned);
     }
+    if planted("retired_by_count") && situation.observed.versions.iter().filter(|version| version.is_live()).count() > 1
+    {
+        return Gate::Open(Reason::OverlapOver);
+    }
     let Some(confirmed_at) = situation.handed_out().and_then(|_| confirmed_everywhere_at(situation)) else {
         return Gate::NowhereDelivered;
     };
     let overlap_ends = after(confirmed_at, situation.policy.overlap);
-    if situation.now < overlap_ends {
+    if situation.now < overlap_ends && !planted("overlap_ignored") {
         return Gate::Until(overlap_ends);
     }
     if situation.policy.retire_when == RetireWhen::OverlapOver {
@@ -58,11 +62,11 @@ fn quiet(situation: &Situation<'_>, retiree: &Version, confirmed_at: Timestamp) 
     let ask_again_at = usage.asked_at.map(|at| after(at, USAGE_ASK_AGAIN)).filter(|at| *at > situation.now);
     let untold =
         ask_again_at.map_or(Gate::AskUse(Reason::SilenceAwaited), |ask_at| Gate::NoEvidence { ask_at: Some(ask_at) });
-    let Some(known_through) = usage.known_through else {
+    let Some(known_through) = usage.known_through.or(planted("unknown_use_is_quiet").then_some(situation.now)) else {
         return untold;
     };
     let propagation = situation.observed.facts.propagation;
-    let used_since = usage.last_used.filter(|at| *at > confirmed_at);
+    let used_since = usage.last_used.filter(|at| *at > confirmed_at && !planted("use_ignored"));
     let silence_from = used_since.unwrap_or(confirmed_at);
     let quiet_at = after(after(silence_from, situation.policy.quiet_for), propagation);
     let asked_at = usage.asked_at.map_or(known_through, |at| at.max(known_through));
@@ -80,7 +84,7 @@ fn quiet(situation: &Situation<'_>, retiree: &Version, confirmed_at: Timestamp) 
         // Told, but of a time too long ago: no evidence, and asking again at once would bring no better one.
         return untold;
     }
-    if after(asked_at, PROOF_AGE_MAX) < situation.now {
+    if after(asked_at, PROOF_AGE_MAX) < situation.now && !planted("stale_silence_accepted") {
         return Gate::AskUse(Reason::ProofTooOld);
     }
     Gate::Open(Reason::QuietSince { last_used: usage.last_used })
@@ -89,6 +93,9 @@ fn quiet(situation: &Situation<'_>, retiree: &Version, confirmed_at: Timestamp) 
 /// When the last of the policy's destinations was first read back; `None` if one never was, or none is named.
 fn confirmed_everywhere_at(situation: &Situation<'_>) -> Option<Timestamp> {
     let rotation = situation.rotation()?;
+    if planted("overlap_from_the_issue") {
+        return Some(rotation.started_at);
+    }
     let first = |destination| rotation.delivery(destination)?.first_confirmed_at;
     let each: Option<Vec<Timestamp>> = situation.policy.deliver.iter().map(first).collect();
     each?.into_iter().max()

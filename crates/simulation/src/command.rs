@@ -16,7 +16,13 @@ pub fn simulate(words: &[String], print: &mut dyn FnMut(&str)) -> Result<bool, S
         ["--seeds", count] => Ok(many(0, number(count)?, print)),
         ["--seeds", count, "--from", first] => Ok(many(number(first)?, number(count)?, print)),
         ["--single-faults"] => Ok(each(print)),
-        _ => Err(format!("use --seed N, --seeds N [--from N] or --single-faults ({} worlds)", matrix().len())),
+        #[cfg(feature = "mutants")]
+        ["--mutants"] => Ok(crate::mutants::hunt_all(print)),
+        #[cfg(not(feature = "mutants"))]
+        ["--mutants"] => Err("this build knows no mutants: use `cargo xtask simulate --mutants`".to_owned()),
+        _ => {
+            Err(format!("use --seed N, --seeds N [--from N], --single-faults or --mutants ({} worlds)", matrix().len()))
+        }
     }
 }
 

@@ -13,6 +13,8 @@ mod consumers;
 mod event;
 mod goal;
 mod issuer;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod people;
 mod platform;
 mod play;

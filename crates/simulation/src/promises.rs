@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use domain::{RetireWhen, SUCCESSOR_SUFFIX};
+use domain::{Duration, RetireWhen, SUCCESSOR_SUFFIX};
 
 use crate::{
     consumers::place,
@@ -10,6 +10,9 @@ use crate::{
     platform::Who,
     stage::{Stage, World},
 };
+
+/// What the engine saw of a store may be as old as this when it revokes: half an hour, and two answers that come late.
+const PROOF_AGE: Duration = Duration::from_mins(45);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Promise {
@@ -68,21 +71,31 @@ impl World {
         if !version.handed_out {
             return;
         }
-        if self.consumers.iter().any(|consumer| consumer.holds(&version.secret)) && !self.restored(subject) {
+        if self.consumers.iter().any(|consumer| consumer.holds(&version.secret)) && !self.just_restored(subject) {
             return self.breach(Promise::NeverRemovedInUse, || format!("{handle} is revoked while a consumer has it"));
         }
         self.successor_serves(subject, index);
         self.gate_was_open(subject, index);
     }
 
-    /// A person wrote the old value back into a store: no proof of ours can be so young that it sees this coming.
+    /// A person wrote into a store so short a time ago that no proof of ours can be young enough to have seen it.
+    fn just_restored(&self, credential: usize) -> bool {
+        let caches = self.consumers.iter().map(|consumer| consumer.cache).max().unwrap_or_default();
+        let unseen = PROOF_AGE.saturating_add(caches);
+        let person = |slot: &crate::shelf::Slot| {
+            slot.changed.is_some_and(|(at, who)| who == Who::Person && self.now.duration_since(at) <= unseen)
+        };
+        self.shelves.values().any(|shelf| shelf.slots.get(&place(credential)).is_some_and(person))
+    }
+
+    /// What a store serves, it serves since a person wrote there: nothing tells since when the successor served.
     fn restored(&self, credential: usize) -> bool {
         let person = |slot: &crate::shelf::Slot| slot.changed.is_some_and(|(_, who)| who == Who::Person);
         self.shelves.values().any(|shelf| shelf.slots.get(&place(credential)).is_some_and(person))
     }
 
     fn successor_serves(&mut self, credential: usize, retired: usize) {
-        if self.restored(credential) {
+        if self.just_restored(credential) {
             return;
         }
         for destination in self.policies[credential].deliver.clone() {

@@ -8,7 +8,7 @@ mod retire;
 use std::time::Duration as StdDuration;
 
 use db::{BeginError, Entry, Intent, Outcome};
-use domain::{Cause, Duration, Overlap, Planned, Reason, RotationId, Step, Timestamp};
+use domain::{Cause, Duration, Overlap, Planned, Reason, RotationId, Step, Timestamp, planted};
 use driver::{DriverError, Effect, Kind, Ticket};
 
 use crate::{Applied, Engine, IssuerHandle, crash};
@@ -94,6 +94,11 @@ impl Engine {
         };
         crash::point(planned.step.word(), "begun");
         let work = Work { engine: self, issuer, entry, applied, rotation };
+        if planted("outcome_before_effect") {
+            let now = self.now(issuer);
+            let early = Outcome::NotYet { why: "under way".to_owned(), retry_at: now };
+            self.journal.finish(&ticket, entry.id, &work.rotation, &early, now).await?;
+        }
         let effect = work.effect(&planned.step, &planned.reason, &ticket).await;
         crash::point(planned.step.word(), "effect");
         let (outcome, performed) = work.conclude(effect);
@@ -160,8 +165,13 @@ impl Work<'_> {
         end.map_or_else(|end| end, StepEnd::Outcome)
     }
 
-    fn conclude(&self, end: StepEnd) -> (Outcome, Performed) {
+    fn conclude(&self, mut end: StepEnd) -> (Outcome, Performed) {
         let now = self.engine.now(self.issuer);
+        if let StepEnd::Error(error) | StepEnd::Elsewhere(error) = &mut end
+            && planted("time_out_is_a_refusal")
+        {
+            error.effect = Effect::NotApplied;
+        }
         match end {
             StepEnd::Outcome(outcome) => (outcome, Performed::Done),
             StepEnd::NotYet { why, since } => {
@@ -209,7 +219,7 @@ impl Work<'_> {
             error,
             unknown: effect == Effect::Unknown,
             retry_at: now.saturating_add(delay).unwrap_or(Timestamp::MAX),
-            park: park || attempts >= ATTEMPTS_MAX,
+            park: (park || attempts >= ATTEMPTS_MAX) && !planted("retried_for_ever"),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Trying versions: the successor must be accepted, the revoked one refused.
 
 use db::{Entry, Outcome};
-use domain::{Origin, VersionNumber};
+use domain::{Origin, VersionNumber, planted};
 use driver::{DriverError, Lookup, Ticket, Trial};
 use secret::SecretMap;
 
@@ -28,8 +28,11 @@ impl Work<'_> {
         let now = self.engine.now(self.issuer);
         let since = version.revoked_at.unwrap_or(now);
         let subject = subject_of(self.entry);
+        if planted("dead_unproved") {
+            return Ok(Outcome::ProvedDead { version: number, evidence: "revoked" });
+        }
         if let Lookup::There { .. } = self.issuer.driver.look_up(&subject, &version.handle).await? {
-            if version.revoked_at.is_none() {
+            if version.revoked_at.is_none() && !planted("come_back_is_revoked") {
                 return Err(StepEnd::NotAsPlanned(format!("version {number} is at the platform after all")));
             }
             self.issuer.driver.revoke(&subject, &version.handle, ticket).await?;
@@ -40,8 +43,10 @@ impl Work<'_> {
         }
         let (secret, _) = self.secret(number).await?;
         match self.try_out(version, &secret).await? {
-            Some(Trial::Accepted) => Err(StepEnd::NotYet { why: "it is still accepted".to_owned(), since }),
-            Some(Trial::Refused(_)) => {
+            Some(Trial::Accepted) if !planted("accepted_is_dead") => {
+                Err(StepEnd::NotYet { why: "it is still accepted".to_owned(), since })
+            }
+            Some(Trial::Refused(_) | Trial::Accepted) => {
                 Ok(Outcome::ProvedDead { version: number, evidence: "gone from the platform's record, and refused" })
             }
             None => Ok(Outcome::ProvedDead { version: number, evidence: "gone from the platform's record" }),

@@ -1,7 +1,7 @@
 //! Ending the old version: asking who uses it, revoking it, giving its name to the successor.
 
 use db::Outcome;
-use domain::{Reason, Usage, VersionNumber};
+use domain::{Reason, Usage, VersionNumber, planted};
 use driver::{Kind, Lookup, Revoked, Ticket};
 
 use super::{StepEnd, Work};
@@ -34,7 +34,7 @@ impl Work<'_> {
     ) -> Result<Outcome, StepEnd> {
         let version = self.version(number)?;
         let subject = subject_of(self.entry);
-        if !matches!(reason, Reason::AnswerLost) {
+        if !matches!(reason, Reason::AnswerLost) && !planted("successor_not_asked_for") {
             let rotation = self.entry.observed.rotation.as_ref();
             let Some(stays) = rotation.and_then(|rotation| rotation.to) else {
                 return Err(StepEnd::NotAsPlanned(format!("nothing stays when version {number} goes")));

@@ -1,4 +1,4 @@
-use domain::{Finding, Timestamp};
+use domain::{Finding, Timestamp, planted};
 
 use crate::{
     CLOCK_TOLERANCE,
@@ -9,7 +9,7 @@ use crate::{
 /// difference of times, so nothing moves until the clock has passed the record.
 pub(crate) fn clock_went_back(situation: &mut Situation<'_>) -> Option<Answer> {
     let recorded = latest_record(situation)?;
-    if after(situation.now, CLOCK_TOLERANCE) >= recorded {
+    if after(situation.now, CLOCK_TOLERANCE) >= recorded || planted("clock_back_ignored") {
         return None;
     }
     situation.find(Finding::ClockWentBack { recorded });

@@ -1,4 +1,4 @@
-use domain::{Finding, Reason, Step, Version};
+use domain::{Finding, Reason, Step, Version, planted};
 
 use crate::{
     PROOF_AGE_MAX,
@@ -11,6 +11,11 @@ use crate::{
 pub(crate) fn retire(situation: &mut Situation<'_>) -> Option<Answer> {
     let retiree = situation.retiree().filter(|version| version.is_live())?;
     let version = retiree.number;
+    if planted("renamed_before_the_removal")
+        && let Some(answer) = super::rename(situation)
+    {
+        return Some(answer);
+    }
     match gate(situation, retiree) {
         Gate::Until(opens_at) => Some(Answer::later(Step::Revoke { version }, Reason::OverlapRuns, opens_at)),
         Gate::AskUse(reason) => Some(Answer::now(Step::Watch { version }, reason)),
@@ -52,6 +57,9 @@ fn escalate(situation: &mut Situation<'_>, retiree: &Version) {
 fn prove_again(situation: &Situation<'_>) -> Option<Answer> {
     let rotation = situation.rotation()?;
     let successor = situation.handed_out()?;
+    if planted("stale_proof_accepted") {
+        return None;
+    }
     let stale = |at: Option<domain::Timestamp>| at.is_none_or(|at| after(at, PROOF_AGE_MAX) < situation.now);
     if stale(successor.verified_at) {
         return Some(Answer::now(Step::Verify { version: successor.number }, Reason::ProofTooOld));

@@ -1,4 +1,4 @@
-use domain::{Duration, Finding, Reason, Step};
+use domain::{Duration, Finding, Reason, Step, planted};
 
 use crate::situation::{Answer, Situation, after};
 
@@ -11,7 +11,7 @@ const DEADLINE_SLACK: Duration = Duration::from_mins(10);
 pub(crate) fn verify(situation: &mut Situation<'_>) -> Option<Answer> {
     let successor = situation.handed_out()?;
     let started_at = situation.rotation()?.started_at;
-    if successor.verified_at.is_some_and(|at| at >= started_at) {
+    if successor.verified_at.is_some_and(|at| at >= started_at) || planted("promoted_unverified") {
         return None;
     }
     let since = successor.created_at.max(started_at);
