@@ -5,7 +5,7 @@ use std::{
     sync::Mutex,
 };
 
-use domain::{CredentialId, Finding, Origin, Plan, Selector, Step, Timestamp};
+use domain::{CredentialId, Finding, Origin, Plan, Rotation, Selector, Step, Timestamp};
 use futures_util::{StreamExt, future, stream};
 
 use crate::{
@@ -150,11 +150,14 @@ impl Engine {
         self.survey(|surveyed| {
             let observed = &surveyed.entry.observed;
             let Some((plan, applied)) = &surveyed.planned else { return };
-            let served = observed.current().is_some_and(|version| version.origin == Origin::Issued);
-            if served || observed.rotation.is_some() {
+            let promoted = observed.rotation.as_ref().is_some_and(Rotation::promoted);
+            let served = promoted || observed.current().is_some_and(|version| version.origin == Origin::Issued);
+            // What a person holds proves nothing and hinders nobody.
+            let trying = observed.rotation.is_some() && !served && observed.hold.is_none();
+            if served || trying {
                 let standing = standings.entry(applied.policy.name.clone()).or_default();
                 standing.proven |= served;
-                standing.trying |= !served;
+                standing.trying |= trying;
             }
             let credential = &observed.credential;
             if !request.covers(credential.as_str()) || halted.contains(credential.issuer()) {
@@ -251,7 +254,9 @@ impl Engine {
             let Some((plan, _)) = &surveyed.planned else { return };
             if let Some(next) = plan.steps.first() {
                 report.waiting += 1;
-                report.next_at = Some(report.next_at.map_or(next.not_before, |at| at.min(next.not_before)));
+                // What is due and was not begun waits for another credential, not for a time.
+                let later = Some(next.not_before).filter(|at| *at > surveyed.now);
+                report.next_at = report.next_at.into_iter().chain(later).min();
             }
             let retrying = plan.findings.iter().filter(|finding| matches!(finding, Finding::Retrying { .. }));
             report.retrying.extend(retrying.map(|finding| (credential.clone(), finding.clone())));

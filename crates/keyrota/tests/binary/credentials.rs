@@ -155,8 +155,11 @@ fn the_way_back_in_the_overlap() {
     // What is dead stays dead.
     let late = world.keyrota(&format!("credential rollback {path}")).exits(1);
     assert!(late.stderr.contains("error[KR0505]: "), "{}", late.stderr);
-    // And the next rotation is an ordinary one.
+    // However old it grows, it stays as it is until the person lets it go; then the next rotation is an ordinary one.
     world.advance("90d");
+    world.run().exits(0);
+    assert_eq!(world.live().iter().filter(|one| one.app == old.app).count(), 1);
+    world.keyrota(&format!("credential release {path}")).exits(0);
     world.run().exits(0);
     world.advance("6d");
     world.run_to_rest();
