@@ -104,15 +104,26 @@ impl Db {
             number(Some(retire)),
             number(Some(keep))
         ];
-        // An abandoned successor must not have been promoted between the reading and this unit.
-        let untouched = "UPDATE delivery SET path = path
-            WHERE credential_id = $1 AND rotation_id = $2 AND promoted_at IS NOT NULL";
+        // Nobody may have read an abandoned successor, also not since it was looked at.
+        let untouched = "UPDATE journal SET step = step
+            WHERE credential_id = $1 AND rotation_id = $2 AND step = 'promote' AND phase <> 'failed'";
         let promoted = if matches!(new.1, Cause::Abandon { .. }) { Rows::Exactly(0) } else { Rows::Any };
         let unit = Unit::new()
             .run(untouched, values![id, rotation.as_str()], promoted)
             .run(sql, values, Rows::Exactly(1))
             .and(decision(id, "rollback", word));
         self.write(unit).await
+    }
+
+    /// Whether a promotion in this rotation may have taken effect: one whose outcome was lost counts.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn may_be_promoted(&self, id: i64, rotation: &RotationId) -> Result<bool, ReadError> {
+        let sql = "SELECT count(*) FROM journal
+            WHERE credential_id = $1 AND rotation_id = $2 AND step = 'promote' AND phase <> 'failed'";
+        let begun = self.row(sql, values![id, rotation.as_str()], |row| row.get::<i64>(0)).await?;
+        Ok(begun.is_some_and(|begun| begun > 0))
     }
 
     /// Takes over the secret of a version that was met without one, and opens the rotation that delivers it.

@@ -25,6 +25,8 @@ pub enum RollbackError {
     SecretUnknown,
     #[error("it is held")]
     Held,
+    #[error("the journal could not be read")]
+    Read(#[from] db::ReadError),
     #[error("it moved in this very moment")]
     Moved(#[source] db::WriteError),
 }
@@ -48,7 +50,11 @@ impl Engine {
         let (by, reason) = (by.to_owned(), reason.to_owned());
         let word_by = by.clone();
         let word_reason = reason.clone();
-        let cause = rotation.way_back(by, reason);
+        let cause = if self.db.may_be_promoted(entry.id, &rotation.id).await? {
+            Cause::Rollback { by, reason }
+        } else {
+            rotation.way_back(by, reason)
+        };
         let done =
             if matches!(cause, Cause::Abandon { .. }) { RolledBack::Abandoned } else { RolledBack::TurnedAround };
         if done == RolledBack::TurnedAround && !from.secret_held {

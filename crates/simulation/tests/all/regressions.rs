@@ -7,6 +7,7 @@ const SEEDS: &[(u64, &str)] = &[
     (49, "two siblings of one application took its last slot at the same time"),
     (67, "the same in another world"),
     (9144, "a listing that took long set the issuer's clock back, and the overlap was short by as much"),
+    (13789, "a rollback gave up a successor that was promoted, because the outcome of the promotion was lost"),
 ];
 
 #[test]

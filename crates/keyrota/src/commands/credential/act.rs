@@ -55,7 +55,7 @@ fn rollback_complaint(credential: &str, error: &RollbackError) -> Complaint {
         ),
         RollbackError::Held => complaint.hint("`keyrota credential release` it first"),
         RollbackError::NotIssued => complaint.hint("`keyrota credential hold` stops it before it begins"),
-        RollbackError::Moved(_) => complaint.hint("try again"),
+        RollbackError::Moved(_) | RollbackError::Read(_) => complaint.hint("try again"),
     }
 }
 
