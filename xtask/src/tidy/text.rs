@@ -125,7 +125,7 @@ mod tests {
         check(no_path_of_a_build_machine, "a.md", &path("work"), 1);
         check(no_path_of_a_build_machine, "a.md", &path("root"), 1);
         check(no_path_of_a_build_machine, "a.md", &path("srv"), 0);
-        check(no_path_of_a_build_machine, "a.md", "docs/work/flow and {x}/root/y", 0);
+        check(no_path_of_a_build_machine, "a.md", "docs/root/flow and {x}/root/y", 0);
     }
 
     #[test]
