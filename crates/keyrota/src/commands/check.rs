@@ -89,7 +89,8 @@ fn policy_line(policy: &crate::config::PolicyConfig) -> Checked {
         let what = "names no destination: nothing that it matches is ever replaced".to_owned();
         return Checked { on, result: Verdict::Reduced, what };
     }
-    Checked::passed(&on, format!("{} destinations for {}", policy.deliver.len(), policy.selector))
+    let stores: Vec<&str> = policy.deliver.iter().map(|destination| &*destination.store).collect();
+    Checked::passed(&on, format!("delivers {} to {}", policy.selector, stores.join(", ")))
 }
 
 fn print(shell: &Shell, lines: &[Checked]) -> Result<(), Complaint> {
