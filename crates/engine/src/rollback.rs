@@ -47,13 +47,10 @@ impl Engine {
         if from.revoked_at.is_some() || from.presence == Presence::Gone {
             return Err(RollbackError::AlreadyRevoked);
         }
-        let (by, reason) = (by.to_owned(), reason.to_owned());
-        let word_by = by.clone();
-        let word_reason = reason.clone();
         let cause = if self.db.may_be_promoted(entry.id, &rotation.id).await? {
-            Cause::Rollback { by, reason }
+            Cause::Rollback { by: by.to_owned(), reason: reason.to_owned() }
         } else {
-            rotation.way_back(by, reason)
+            rotation.way_back(by.to_owned(), reason.to_owned())
         };
         let done =
             if matches!(cause, Cause::Abandon { .. }) { RolledBack::Abandoned } else { RolledBack::TurnedAround };
@@ -62,7 +59,7 @@ impl Engine {
         }
         let issuer = self.issuers.get(observed.credential.issuer());
         let at = issuer.map_or_else(|| self.ports.clock.now(), |issuer| self.now(issuer));
-        let word = Word { by: &word_by, reason: &word_reason, at };
+        let word = Word { by, reason, at };
         let new = self.new_rotation();
         self.db
             .turn_around(entry.id, &rotation.id, (&new, &cause), to, from.number, word)

@@ -10,7 +10,7 @@ use crate::{engine::sealed_as, observe::subject_of};
 impl Work<'_> {
     /// The platform mints, and the secret is sealed the moment it arrives: it is shown only once. It becomes durable
     /// with the outcome; if that fails, the next look finds an orphan by its mark and it is revoked.
-    pub(super) async fn issue(&self, _from: Option<VersionNumber>, ticket: &Ticket) -> Result<Outcome, StepEnd> {
+    pub(super) async fn issue(&self, ticket: &Ticket) -> Result<Outcome, StepEnd> {
         self.preflight().await?;
         let observed = &self.entry.observed;
         let attempt = u32::try_from(ticket.journal_entry()).unwrap_or(u32::MAX);

@@ -150,7 +150,7 @@ impl From<DriverError> for StepEnd {
 impl Work<'_> {
     async fn effect(&self, step: &Step, reason: &Reason, ticket: &Ticket) -> StepEnd {
         let end = match step {
-            Step::Issue { from } => self.issue(*from, ticket).await,
+            Step::Issue { .. } => self.issue(ticket).await,
             Step::Write { version, destination } => self.write(*version, destination, ticket).await,
             Step::Verify { version } => self.verify(*version).await,
             Step::Promote { version, destination } => self.promote(*version, destination, ticket).await,
