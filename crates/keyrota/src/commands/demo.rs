@@ -10,6 +10,7 @@ mod estate;
 use std::{sync::Arc, time::Duration};
 
 use db::{Access, Word};
+use domain::SecretPath;
 use engine::{Engine, RunRequest, Silent};
 use secret::{Secret, SecretMap};
 use stores::embedded::EmbeddedReader;
@@ -38,7 +39,7 @@ pub(crate) async fn demo(shell: &Shell, args: &DemoArgs) -> Ended {
     let began = now();
     let folder = TempDir::with_prefix("keyrota-demo-").map_err(|error| cannot("make a folder", &error))?;
     let platform = estate::platform(now())
-        .map_err(|why| cannot("set up the platform", &*Box::<dyn std::error::Error + Send + Sync>::from(why)))?;
+        .map_err(|why| Complaint::new(Code::Interrupted, "the demo cannot set up the platform").cause(why))?;
     let pairs = estate::known_pairs(&platform);
     let serving = start(World::new(Box::new(platform), estate::SEED), args.listen, Duration::ZERO).await?;
     let file =
@@ -51,9 +52,10 @@ pub(crate) async fn demo(shell: &Shell, args: &DemoArgs) -> Ended {
     story.meet(&opened, &engine, pairs.busy).await?;
     let gateway = serving.gateway_url();
     let http = system_ports(None).map_err(|error| cannot("make a client", &error))?.http;
+    let busy_path = SecretPath::parse(estate::BUSY).map_err(|error| cannot("name a path", &error))?;
     let reader = EmbeddedReader::new("local", opened.db.clone(), opened.keyring.clone());
     let consumers = [
-        Consumer::start(&gateway, http.clone(), Source::Store { reader, path: estate::busy_path() }),
+        Consumer::start(&gateway, http.clone(), Source::Store { reader, path: busy_path }),
         Consumer::start(&gateway, http, Source::Remembered(pairs.forgetful)),
     ];
     story.live_through(&engine, &serving, &consumers).await?;

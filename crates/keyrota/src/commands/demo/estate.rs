@@ -5,7 +5,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use domain::SecretPath;
 use issuers::ibm_apic::twin::{ApiConnect, Options};
 use jiff::{SignedDuration, Timestamp};
 use secret::SecretMap;
@@ -14,7 +13,7 @@ use twin::Serving;
 use super::pair;
 
 pub(super) const SEED: u64 = 2025;
-/// Reads its secret from the store before every call.
+/// Its consumer reads the store before every call, at a path of the same words.
 pub(super) const BUSY: &str = "apic/harbour-retail/web-shop/Checkout";
 /// A person holds it.
 pub(super) const HELD: &str = "apic/harbour-retail/payments/Acquirer-link";
@@ -55,11 +54,6 @@ pub(super) fn known_pairs(platform: &ApiConnect) -> KnownPairs {
             .map_or_else(SecretMap::default, |found| pair(found.client_id, found.client_secret))
     };
     KnownPairs { busy: known("web-shop", "Checkout"), forgetful: known("warehouse", "Label-printers") }
-}
-
-pub(super) fn busy_path() -> SecretPath {
-    // A constant that is a path; the tests of the demo would not pass otherwise.
-    SecretPath::parse("apic/harbour-retail/web-shop/Checkout").unwrap_or_else(|_| unreachable!("it is a path"))
 }
 
 /// A folder as `keyrota init` makes it, filled in for the simulated platform.
