@@ -4,7 +4,8 @@ use std::{any::Any, fmt, future::Future, sync::Arc};
 
 use domain::{CredentialId, Fingerprint, SecretPath};
 use driver::{
-    AttemptKey, Delivery, Discarded, Effect, Kind, Label, SecretStore, StoreState, StoreVersion, StoredVersion, Ticket,
+    AttemptKey, Delivery, Discarded, Effect, Form, Kind, Label, SecretStore, StoreState, StoreVersion, StoredVersion,
+    Ticket,
 };
 use futures_util::future::LocalBoxFuture;
 use secret::{Secret, SecretMap};
@@ -66,12 +67,16 @@ fn value(text: &str) -> SecretMap {
 
 async fn write(it: &StoreFixture, at: &SecretPath, text: &str) -> StoreVersion {
     let value = value(text);
+    let replaces = current(&inspect(it, at).await);
     let request = Delivery {
         at,
         credential: &CredentialId::new("apic", ["acme", "shop", "key"]).unwrap(),
         value: &value,
+        form: Form::Fields,
         fingerprint: (it.fingerprint)(&value),
         key: AttemptKey(format!("attempt-{text}")),
+        replaces: replaces.as_ref(),
+        environment: None,
     };
     it.store.write(&request, &ticket()).await.expect("a write succeeds")
 }

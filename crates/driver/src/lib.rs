@@ -22,6 +22,7 @@ pub use issuer::{
 pub use ports::{Clock, Entropy, Ports};
 pub use settings::{InvalidSettings, PlainText, SecretSource, Settings, SourceTable};
 pub use store::{
-    AttemptKey, Delivery, Discarded, Label, Labels, SecretStore, StoreFacts, StoreState, StoreVersion, StoredVersion,
+    AttemptKey, Delivery, Discarded, Form, Label, Labels, SecretStore, StoreFacts, StoreState, StoreVersion,
+    StoredVersion,
 };
 pub use ticket::Ticket;

@@ -50,8 +50,25 @@ pub struct Delivery<'a> {
     pub at: &'a SecretPath,
     pub credential: &'a CredentialId,
     pub value: &'a SecretMap,
+    pub form: Form,
     pub fingerprint: Fingerprint,
     pub key: AttemptKey,
+    /// What was current when the set was written: a store without labels that can compare MUST refuse with
+    /// `Kind::Conflict` when something else is current by now. `None`: nothing was there.
+    pub replaces: Option<&'a StoreVersion>,
+    /// Recorded with a place that says nothing of its environment yet, where the store can record it.
+    pub environment: Option<&'a str>,
+}
+
+/// How a store that can tell the two apart keeps the value. A store of fields keeps a document as the one field that
+/// it comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// Field by field, or as one JSON object of them.
+    #[default]
+    Fields,
+    /// The only field's bytes, bare: a rendered document, or a single value.
+    Document,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -78,6 +95,9 @@ pub enum Label {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StoreState {
     pub versions: Vec<StoredVersion>,
+    /// The store's own word for the environment that this place belongs to: a tag, metadata, the account. `None`: it
+    /// says nothing.
+    pub environment: Option<String>,
 }
 
 impl StoreState {

@@ -148,7 +148,7 @@ impl SecretStore for AgeFileStore {
         if let Some(current) = found.current.as_deref() {
             versions.push(found.stored(current, Label::Current));
         }
-        Ok(StoreState { versions })
+        Ok(StoreState { versions, environment: None })
     }
 
     async fn discard(

@@ -15,8 +15,8 @@ use contract::store::StoreFixture;
 use db::Db;
 use domain::{CredentialId, Fingerprint, SecretPath, Timestamp};
 use driver::{
-    AttemptKey, Clock, Delivery, Discarded, DriverError, Effect, Entropy, Http, HttpError, HttpFailure, HttpRequest,
-    HttpResponse, Kind, Label, Ports, SecretStore, Settings, StoreVersion, StoredVersion, Ticket,
+    AttemptKey, Clock, Delivery, Discarded, DriverError, Effect, Entropy, Form, Http, HttpError, HttpFailure,
+    HttpRequest, HttpResponse, Kind, Label, Ports, SecretStore, Settings, StoreVersion, StoredVersion, Ticket,
 };
 use secret::{Keyring, RootKey, Secret, SecretMap};
 use stores::{Configured, StorePorts};
@@ -89,7 +89,10 @@ impl Fixture {
             credential: &PLACE.1,
             value,
             fingerprint: fingerprint(number),
+            form: Form::Fields,
             key: AttemptKey(format!("attempt {number}")),
+            replaces: None,
+            environment: None,
         }
     }
 
@@ -188,7 +191,10 @@ fn everyone_in_the_recipients_file_opens_it() {
         credential: &CredentialId::parse("i/k").unwrap(),
         value: &value,
         fingerprint: fingerprint(1),
+        form: Form::Fields,
         key: AttemptKey("a".to_owned()),
+        replaces: None,
+        environment: None,
     };
     wait(store.write(&delivery, &ticket())).unwrap();
     let sealed = fs::read(dir.path().join("k.age")).unwrap();

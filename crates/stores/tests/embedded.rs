@@ -16,8 +16,8 @@ use contract::store::StoreFixture;
 use db::{Access, Db, Rows, Unit, values};
 use domain::{CredentialId, SecretPath, Timestamp};
 use driver::{
-    AttemptKey, Clock, Delivery, Discarded, DriverError, Effect, Entropy, Http, HttpError, HttpFailure, HttpRequest,
-    HttpResponse, Kind, Label, Ports, SecretStore, Settings, StoreState, StoreVersion, Ticket,
+    AttemptKey, Clock, Delivery, Discarded, DriverError, Effect, Entropy, Form, Http, HttpError, HttpFailure,
+    HttpRequest, HttpResponse, Kind, Label, Ports, SecretStore, Settings, StoreState, StoreVersion, Ticket,
 };
 use secret::{Keyring, OpenError, RootKey, SecretMap};
 use stores::{
@@ -81,7 +81,10 @@ impl Fixture {
             credential: &CredentialId::parse("apic/acme/shop/key").unwrap(),
             value: &value,
             fingerprint: self.ports.keyring.fingerprint(&value),
+            form: Form::Fields,
             key: AttemptKey(key.to_owned()),
+            replaces: None,
+            environment: None,
         };
         self.store.write(&delivery, &ticket()).await.unwrap()
     }

@@ -2,7 +2,7 @@
 
 use db::{Delivered, Outcome};
 use domain::{Destination, Fingerprint, VersionNumber, planted};
-use driver::{AttemptKey, Delivery, DriverError, Kind, Label, SecretStore, StoreState, StoreVersion, Ticket};
+use driver::{AttemptKey, Delivery, DriverError, Form, Kind, Label, SecretStore, StoreState, StoreVersion, Ticket};
 use secret::SecretMap;
 
 use super::{StepEnd, Work};
@@ -22,7 +22,7 @@ impl Work<'_> {
         let state = store.inspect(&destination.path).await.map_err(StepEnd::Elsewhere)?;
         let replaced = state.labelled(Label::Current).map(|current| current.version.0.clone());
         let store_version = match store.labels() {
-            Some(_) => self.put(store, version, destination, ticket).await?.0,
+            Some(_) => self.put(store, (version, destination), replaced.as_deref(), ticket).await?.0,
             None => NOT_WRITTEN.to_owned(),
         };
         // A repetition of a write that was promoted already finds itself as current.
@@ -37,11 +37,11 @@ impl Work<'_> {
         ticket: &Ticket,
     ) -> Result<Outcome, StepEnd> {
         let store = self.store(destination)?;
+        let delivered = self.delivered(version, destination).await?;
         let Some(labels) = store.labels() else {
-            let written = self.put(store, version, destination, ticket).await?;
+            let written = self.put(store, (version, destination), delivered.replaced.as_deref(), ticket).await?;
             return Ok(Outcome::Promoted { destination: destination.clone(), store_version: Some(written.0) });
         };
-        let delivered = self.delivered(version, destination).await?;
         let expected = delivered.replaced.map(StoreVersion);
         let ours = StoreVersion(delivered.store_version);
         match labels.promote(&destination.path, &ours, expected.as_ref(), ticket).await {
@@ -104,17 +104,21 @@ impl Work<'_> {
     async fn put(
         &self,
         store: &dyn SecretStore,
-        version: VersionNumber,
-        destination: &Destination,
+        (version, destination): (VersionNumber, &Destination),
+        replaced: Option<&str>,
         ticket: &Ticket,
     ) -> Result<StoreVersion, StepEnd> {
         let (value, fingerprint) = self.secret(version).await?;
+        let replaces = replaced.map(|version| StoreVersion(version.to_owned()));
         let delivery = Delivery {
             at: &destination.path,
             credential: &self.entry.observed.credential,
             value: &value,
+            form: Form::Fields,
             fingerprint,
             key: AttemptKey(format!("{}:{version}", self.rotation.as_str())),
+            replaces: replaces.as_ref(),
+            environment: None,
         };
         store.write(&delivery, ticket).await.map_err(StepEnd::Elsewhere)
     }

@@ -97,7 +97,7 @@ impl SecretStore for EmbeddedStore {
                 fingerprint: Some(self.reader.keyring.fingerprint(&content)),
             });
         }
-        Ok(StoreState { versions })
+        Ok(StoreState { versions, environment: None })
     }
 
     async fn discard(
