@@ -1,6 +1,7 @@
 //! Every automation of the repository: `cargo xtask setup | test | tidy | bench | simulate | docs`.
 
 mod cargo;
+mod components;
 mod docs;
 mod test;
 mod tidy;
@@ -22,7 +23,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Make sure that what the tests need is there
+    /// Install what the tests need: the real servers that they talk to
     Setup,
     /// Format check, lints, tidy and all tests
     Test,

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Instant};
 
-use crate::{cargo, tidy};
+use crate::{cargo, components, tidy};
 
 /// Which optional tools are there. None of them is needed for the tests themselves.
 #[derive(Debug, Clone, Copy)]
@@ -13,9 +13,10 @@ pub(crate) struct Tools {
     deny: bool,
 }
 
-/// Everything the tests need comes with the source and the registry, so there is nothing to install; what is missing
-/// is said, with what happens instead.
+/// Installs the real servers that tests talk to; everything else that tests need comes with the source and the
+/// registry of crates. Of the tools that make a check better it is said which is missing, and what happens instead.
 pub(crate) fn setup(root: &Path) -> anyhow::Result<Tools> {
+    components::install(root)?;
     let tools = Tools {
         fmt: cargo::has(root, "fmt"),
         clippy: cargo::has(root, "clippy"),

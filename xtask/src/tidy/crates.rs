@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store_age_file", &["db", "domain", "driver", "secret", "stores"]),
     ("engine", &["db", "domain", "driver", "planner", "secret"]),
     ("keyrota", ALL),
+    ("components", &["driver"]),
     ("contract", ALL),
     ("simulation", ALL),
     ("bench", ALL),
@@ -26,6 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Nothing depends on the binary or on xtask.
 const ALL: &[&str] = &[
+    "components",
     "contract",
     "db",
     "domain",
@@ -44,7 +46,7 @@ const ALL: &[&str] = &[
 const BELONGS: &[(&str, &[&str])] = &[
     ("rusqlite", &["db"]),
     ("refinery-core", &["db"]),
-    ("reqwest", &["keyrota"]),
+    ("reqwest", &["components", "keyrota"]),
     ("hyper", &["keyrota", "twin"]),
     ("aws-lc-rs", &["keyrota", "secret", "store_age_file"]),
     ("age", &["store_age_file"]),

@@ -85,7 +85,7 @@ impl SourceFile {
 
     /// Whole files that are not shipped.
     pub(crate) fn is_test(&self) -> bool {
-        let crate_of_tests = matches!(self.crate_name(), Some("contract" | "simulation" | "bench"));
+        let crate_of_tests = matches!(self.crate_name(), Some("components" | "contract" | "simulation" | "bench"));
         let in_folder = ["/tests/", "/benches/"].iter().any(|folder| self.path.contains(folder));
         crate_of_tests || in_folder || self.path.ends_with("/tests.rs") || self.path.starts_with("xtask/")
     }
