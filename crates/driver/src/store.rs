@@ -53,8 +53,8 @@ pub struct Delivery<'a> {
     pub form: Form,
     pub fingerprint: Fingerprint,
     pub key: AttemptKey,
-    /// What was current when the set was written: a store without labels that can compare MUST refuse with
-    /// `Kind::Conflict` when something else is current by now. `None`: nothing was there.
+    /// What was current when the set was written: a store without labels that [compares](StoreFacts::compares) MUST
+    /// refuse with `Kind::Conflict` when something else is current by now. `None`: nothing was there.
     pub replaces: Option<&'a StoreVersion>,
     /// Recorded with a place that says nothing of its environment yet, where the store can record it.
     pub environment: Option<&'a str>,
@@ -75,6 +75,8 @@ pub enum Form {
 pub struct StoreFacts {
     /// A value can be read back and compared; otherwise the store proves itself by what it says of its versions.
     pub readable: bool,
+    /// Without labels: a write is refused when something else than what it `replaces` is current by now.
+    pub compares: bool,
 }
 
 /// The same for every repetition of one write.

@@ -85,7 +85,7 @@ impl World {
 #[async_trait]
 impl SecretStore for ModelStore {
     fn facts(&self) -> StoreFacts {
-        StoreFacts { readable: true }
+        StoreFacts { readable: true, ..StoreFacts::default() }
     }
 
     async fn check(&self) -> Result<Vec<String>, DriverError> {

@@ -122,7 +122,7 @@ fn save(names: &Names, record: &Record) -> Result<(), DriverError> {
 impl SecretStore for AgeFileStore {
     /// Only the recipients can open the files.
     fn facts(&self) -> StoreFacts {
-        StoreFacts { readable: false }
+        StoreFacts { readable: false, ..StoreFacts::default() }
     }
 
     async fn check(&self) -> Result<Vec<String>, DriverError> {

@@ -59,7 +59,7 @@ impl EmbeddedStore {
 #[async_trait]
 impl SecretStore for EmbeddedStore {
     fn facts(&self) -> StoreFacts {
-        StoreFacts { readable: true }
+        StoreFacts { readable: true, ..StoreFacts::default() }
     }
 
     /// A unit of nothing takes the write lock and lets it go.
