@@ -82,8 +82,11 @@ fn met(number: usize, now: Timestamp) -> anyhow::Result<Change> {
             parent_enabled: true,
             stray: false,
             name_taken: None,
+            kind: String::new(),
+            minted_from: None,
+            protected: false,
         },
-        version: NewVersion {
+        version: Some(NewVersion {
             number: OLD,
             handle: Handle::parse(&uuid(number + 1))?,
             name,
@@ -91,7 +94,8 @@ fn met(number: usize, now: Timestamp) -> anyhow::Result<Change> {
             origin: Origin::Found,
             marker: None,
             created_at: now.checked_sub(Duration::from_hours(24 * age_days(number)))?,
-        },
+            expires_at: None,
+        }),
     })
 }
 
@@ -110,6 +114,8 @@ async fn rotate(db: &Db, journal: &Journal, number: usize, now: Timestamp) -> an
         created_at: work.at,
         fingerprint: Fingerprint([7; 32]),
         sealed: Sealed(vec![7; 180]),
+        expires_at: None,
+        replaces_all: false,
     };
     let to = || destination.clone();
     let written = Outcome::Written { version: NEW, destination: to(), store_version: "1".to_owned(), replaced: None };

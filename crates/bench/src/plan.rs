@@ -1,15 +1,13 @@
 //! Planning estates of three sizes from the database, and what it takes in memory.
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     process::Command,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, anyhow, ensure};
-use db::{Access, Db};
+use db::{Access, Db, IssuerView, Issuers};
 use domain::{
     CredentialId, Destination, IssuerFacts, Mode, Overlap, Policy, RetireWhen, SecretPath, Selector, Timestamp,
 };
@@ -116,7 +114,8 @@ pub(crate) fn survey(data_dir: &Path) -> anyhow::Result<String> {
     let bare = started.elapsed().as_micros();
 
     let started = Instant::now();
-    let issuers = BTreeMap::from([("apic".to_owned(), (Arc::new(facts()), Timestamp::now()))]);
+    let view = IssuerView { facts: facts().into(), now: Timestamp::now() };
+    let issuers = Issuers::from([("apic".to_owned(), view)]);
     let (mut credentials, mut steps) = (0, 0);
     engine::survey(&db, &NinetyDays::new()?, &issuers, |surveyed| {
         credentials += 1;
@@ -134,7 +133,7 @@ fn peak_kibibytes() -> anyhow::Result<u64> {
 
 fn facts() -> IssuerFacts {
     let overlap = Overlap::Concurrent { live_max: None };
-    IssuerFacts { overlap, propagation: domain::Duration::from_mins(10), names: true, usage: true }
+    IssuerFacts { overlap, names: true, usage: true, ..IssuerFacts::overlapping(domain::Duration::from_mins(10)) }
 }
 
 /// The policy of the installation, as configuration would give it.
@@ -160,6 +159,7 @@ impl Policies for NinetyDays {
             quiet_for: days(1),
             retire_after: days(100),
             deliver: vec![Destination { store: "local".into(), path }],
+            task_within: domain::Duration::from_hours(7 * 24),
             begin_not_before: None,
         };
         self.0.matches(credential.as_str()).then_some(Applied { policy, probe: None })

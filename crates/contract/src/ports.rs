@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use driver::{Clock, Entropy};
+use driver::{Clock, Entropy, NoEntropy};
 use jiff::{SignedDuration, Timestamp};
 
 /// Time stands still until somebody sleeps or the test says otherwise.
@@ -56,5 +56,13 @@ impl Entropy for SeededEntropy {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
+    }
+
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoEntropy> {
+        for chunk in bytes.chunks_mut(8) {
+            let next = self.next().to_le_bytes();
+            chunk.copy_from_slice(&next[..chunk.len()]);
+        }
+        Ok(())
     }
 }

@@ -111,6 +111,7 @@ impl Db {
         let unit = Unit::new()
             .run(untouched, values![id, rotation.as_str()], promoted)
             .run(sql, values, Rows::Exactly(1))
+            .and(crate::tasks::overtaken(id, word.at))
             .and(decision(id, "rollback", word));
         self.write(unit).await
     }
@@ -190,7 +191,7 @@ impl Db {
     }
 }
 
-fn decision(id: i64, decision: &str, word: Word<'_>) -> Unit {
+pub(crate) fn decision(id: i64, decision: &str, word: Word<'_>) -> Unit {
     let sql = "INSERT INTO decision (id, credential_id, at, decision, who, reason)
         VALUES ((SELECT coalesce(max(id), 0) + 1 FROM decision), $1, $2, $3, $4, $5)";
     Unit::new().run(sql, values![id, word.at, decision, word.by, word.reason], Rows::Exactly(1))

@@ -1,18 +1,15 @@
 //! Reading the inventory as the planner wants it.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use domain::{
-    CredentialId, Delivery, Destination, Handle, Hold, IssuerFacts, Observed, Owner, Parent, Rotation, RotationId,
-    SecretPath, Slots, Timestamp, Trouble, Usage, Version, VersionNumber,
+    CredentialId, Delivery, Destination, FactSheet, Handle, Hold, Observed, Owner, Parent, Rotation, RotationId,
+    SecretPath, Slots, Task, Timestamp, Trouble, Usage, Version, VersionNumber,
 };
 
 use crate::{
     Db, ReadError, Row, Snapshot, Value, values,
-    words::{parse_cause, parse_origin, parse_presence},
+    words::{parse_ask, parse_cause, parse_origin, parse_presence},
 };
 
 /// One credential with what only the database and the driver know of it.
@@ -32,7 +29,7 @@ pub type Issuers = HashMap<String, IssuerView>;
 
 #[derive(Debug, Clone)]
 pub struct IssuerView {
-    pub facts: Arc<IssuerFacts>,
+    pub facts: FactSheet,
     /// Its time, by which its credentials are planned.
     pub now: Timestamp,
 }
@@ -41,15 +38,25 @@ const COLUMNS: &str = "SELECT c.id, c.credential, c.issuer, c.name, c.title, c.l
     c.parent_enabled, c.stray, c.name_taken, c.hold_by, c.hold_reason, c.hold_since,
     c.request_cause, c.request_by, c.request_reason,
     c.rotation_id, c.rotation_cause, c.rotation_by, c.rotation_reason, c.rotation_started_at, c.rotation_from,
-    c.rotation_to, c.attempts, c.retry_at, c.error, c.parked,
+    c.rotation_to, c.attempts, c.retry_at, c.error, c.parked, c.kind, c.protected,
     v.number, v.handle, v.name, v.title, v.origin, v.created_at, v.presence, v.verified_at, v.revoked_at, v.dead_at,
-    v.last_used_at, v.usage_known_through, v.usage_asked_at, v.sealed IS NOT NULL
-    FROM credential c JOIN version v ON v.credential_id = c.id";
-const VERSION_COLUMN: usize = 28;
+    v.last_used_at, v.usage_known_through, v.usage_asked_at, v.sealed IS NOT NULL, v.expires_at, v.disabled_at
+    FROM credential c LEFT JOIN version v ON v.credential_id = c.id";
+const VERSION_COLUMN: usize = 30;
 
 const DELIVERIES: &str = "SELECT d.credential_id, d.store, d.path, d.written_at, d.promoted_at, d.confirmed_at,
     d.first_confirmed_at FROM delivery d JOIN credential c ON c.id = d.credential_id AND c.rotation_id = d.rotation_id
     AND c.rotation_to = d.version";
+
+const TASKS: &str = "SELECT t.credential_id, t.ask, t.version, t.asked_at, t.due_at FROM task t
+    JOIN credential c ON c.id = t.credential_id AND c.rotation_id = t.rotation_id WHERE t.ended_at IS NULL";
+
+/// Since when the credential from which another one is minted has had the version that it has. While it turns, its
+/// successor counts only once nothing else of it lives.
+const TURNS: &str = "SELECT c.id, coalesce(
+        max(CASE WHEN v.number IS NOT p.rotation_to THEN v.created_at END), max(v.created_at)
+    ) FROM credential c JOIN credential p ON p.credential = c.minted_from JOIN version v ON v.credential_id = p.id
+    WHERE c.minted_from IS NOT NULL AND v.revoked_at IS NULL AND v.presence = 'listed' AND v.origin <> 'orphan'";
 
 impl Db {
     /// One credential by its row, fresh from the database.
@@ -60,6 +67,8 @@ impl Db {
         let mut assembler = Assembler::new(issuers);
         let deliveries = format!("{DELIVERIES} WHERE c.id = $1");
         self.rows(&deliveries, values![id], |row| assembler.delivery(row)).await?;
+        self.rows(&format!("{TASKS} AND c.id = $1"), values![id], |row| assembler.task(row)).await?;
+        self.rows(&format!("{TURNS} AND c.id = $1 GROUP BY c.id"), values![id], |row| assembler.turn(row)).await?;
         let mut entries = Vec::new();
         let versions = format!("{COLUMNS} WHERE c.id = $1 ORDER BY c.id, v.number");
         self.rows(&versions, values![id], |row| {
@@ -93,7 +102,9 @@ impl Db {
         self.snapshot(|snapshot: &Snapshot<'_>| {
             let mut assembler = Assembler::new(issuers);
             snapshot.scan(DELIVERIES, values![], |row| assembler.delivery(row))?;
-            if issuers.values().any(|view| limits(&view.facts)) {
+            snapshot.scan(TASKS, values![], |row| assembler.task(row))?;
+            snapshot.scan(&format!("{TURNS} GROUP BY c.id"), values![], |row| assembler.turn(row))?;
+            if issuers.values().any(limits) {
                 snapshot.scan(SLOTS_BY_PARENT, values![], |row| assembler.slots(row))?;
             }
             let sql = format!("{COLUMNS} ORDER BY c.id, v.number");
@@ -118,16 +129,15 @@ impl Db {
 
 const SLOTS_OF_ONE: &str = "SELECT count(*) FROM credential mine JOIN credential c ON c.parent = mine.parent
     JOIN version v ON v.credential_id = c.id
-    WHERE mine.id = $1 AND v.revoked_at IS NULL AND v.presence <> 'gone'";
+    WHERE mine.id = $1 AND v.revoked_at IS NULL AND v.presence NOT IN ('gone', 'prepared')";
 
 const SLOTS_BY_PARENT: &str = "SELECT c.id, siblings.used FROM credential c JOIN (
         SELECT p.parent AS parent, count(*) AS used FROM credential p JOIN version v ON v.credential_id = p.id
-        WHERE v.revoked_at IS NULL AND v.presence <> 'gone' GROUP BY p.parent
+        WHERE v.revoked_at IS NULL AND v.presence NOT IN ('gone', 'prepared') GROUP BY p.parent
     ) siblings ON siblings.parent = c.parent";
 
-fn limits(facts: &IssuerFacts) -> bool {
-    let domain::Overlap::Concurrent { live_max } = facts.overlap;
-    live_max.is_some()
+fn limits(view: &IssuerView) -> bool {
+    view.facts.all().any(|facts| facts.live_max().is_some())
 }
 
 /// Joins rows of credential × version, in their order, into entries.
@@ -135,6 +145,8 @@ struct Assembler<'a> {
     issuers: &'a Issuers,
     deliveries: BTreeMap<i64, Vec<Delivery>>,
     used_slots: BTreeMap<i64, u32>,
+    tasks: BTreeMap<i64, Task>,
+    turns: BTreeMap<i64, Timestamp>,
     /// The issuer of the row before: whole stretches of rows have the same.
     issuer: Option<(&'a str, &'a IssuerView)>,
     open: Option<Entry>,
@@ -142,7 +154,15 @@ struct Assembler<'a> {
 
 impl<'a> Assembler<'a> {
     fn new(issuers: &'a Issuers) -> Self {
-        Self { issuers, deliveries: BTreeMap::new(), used_slots: BTreeMap::new(), issuer: None, open: None }
+        Self {
+            issuers,
+            deliveries: BTreeMap::new(),
+            used_slots: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            turns: BTreeMap::new(),
+            issuer: None,
+            open: None,
+        }
     }
 
     fn delivery(&mut self, row: &Row<'_>) -> Result<(), ReadError> {
@@ -162,6 +182,20 @@ impl<'a> Assembler<'a> {
         Ok(())
     }
 
+    fn task(&mut self, row: &Row<'_>) -> Result<(), ReadError> {
+        let version = row.get::<Option<u32>>(2)?.map(VersionNumber);
+        let ask = row.parse(1, |word| parse_ask(word, version))?;
+        self.tasks.insert(row.get(0)?, Task { ask, asked_at: row.get(3)?, due_at: row.get(4)? });
+        Ok(())
+    }
+
+    fn turn(&mut self, row: &Row<'_>) -> Result<(), ReadError> {
+        if let Some(at) = row.get(1)? {
+            self.turns.insert(row.get(0)?, at);
+        }
+        Ok(())
+    }
+
     /// Takes one row; answers the entry before it when the row begins another one.
     fn row(&mut self, row: &Row<'_>) -> Result<Option<Entry>, ReadError> {
         let id: i64 = row.get(0)?;
@@ -170,7 +204,9 @@ impl<'a> Assembler<'a> {
             finished = self.open.take();
             self.open = self.credential(id, row)?;
         }
-        if let Some(open) = &mut self.open {
+        if let Some(open) = &mut self.open
+            && row.get::<Option<u32>>(VERSION_COLUMN)?.is_some()
+        {
             open.observed.versions.push(version(row)?);
         }
         Ok(finished)
@@ -184,16 +220,19 @@ impl<'a> Assembler<'a> {
         let Some(view) = self.view(row.get(2)?) else { return Ok(None) };
         let observed = Observed {
             credential: row.parse(1, CredentialId::parse)?,
-            facts: view.facts.clone(),
+            facts: view.facts.of(row.get(28)?).clone(),
             name: row.get(3)?,
             title: row.get(4)?,
             owner: owner_at(row, 6)?,
             parent: if row.get(8)? { Parent::Enabled } else { Parent::Disabled },
             stray: row.get(9)?,
             name_taken: row.get(10)?,
+            protected: row.get(29)?,
             hold: hold(row)?,
             requested: cause(row, 14)?,
             rotation: self.rotation(id, row)?,
+            task: self.tasks.remove(&id),
+            parent_turned_at: self.turns.remove(&id),
             slots: Slots { used: self.used_slots.get(&id).copied().unwrap_or_default() },
             trouble: Trouble {
                 attempts: row.get(24)?,
@@ -264,6 +303,8 @@ fn version(row: &Row<'_>) -> Result<Version, ReadError> {
         dead_at: row.get(at(9))?,
         usage: Usage { last_used: row.get(at(10))?, known_through: row.get(at(11))?, asked_at: row.get(at(12))? },
         secret_held: row.get(at(13))?,
+        expires_at: row.get(at(14))?,
+        disabled_at: row.get(at(15))?,
     })
 }
 

@@ -5,7 +5,8 @@ use std::{fmt::Debug, future};
 use crate::{Fault, Rows, Unit, WriteError, values};
 
 /// Every table that a play can fill, those that refer to others first.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
+    "task",
     "decision",
     "journal",
     "destination",

@@ -24,7 +24,12 @@ pub struct KnownCredential {
     pub parent_enabled: bool,
     pub stray: bool,
     pub name_taken: Option<String>,
+    pub kind: String,
+    pub minted_from: Option<CredentialId>,
+    pub protected: bool,
     pub rotation: Option<RotationId>,
+    /// An issue was begun whose effect nobody knows.
+    pub issue_in_doubt: bool,
     pub versions: Vec<KnownVersion>,
 }
 
@@ -42,8 +47,8 @@ pub struct KnownVersion {
 /// One difference between a believed listing and the inventory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// A credential met for the first time, with its one version.
-    Met { credential: CredentialId, parent: String, facts: CredentialFacts, version: NewVersion },
+    /// A credential met for the first time, with its one version, if there is one.
+    Met { credential: CredentialId, parent: String, facts: CredentialFacts, version: Option<NewVersion> },
     /// What the platform says of a known one has changed.
     Described { id: i64, facts: CredentialFacts },
     /// A version that we did not know, of a credential that we did.
@@ -63,6 +68,9 @@ pub struct CredentialFacts {
     pub parent_enabled: bool,
     pub stray: bool,
     pub name_taken: Option<String>,
+    pub kind: String,
+    pub minted_from: Option<CredentialId>,
+    pub protected: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +82,7 @@ pub struct NewVersion {
     pub origin: Origin,
     pub marker: Option<Marker>,
     pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
 }
 
 /// One issuer as it was last observed.
@@ -91,9 +100,11 @@ pub struct IssuerState {
 }
 
 const KNOWN: &str = "SELECT c.id, c.credential, c.name, c.title, c.locator, c.owner_name, c.owner_email,
-    c.parent_enabled, c.stray, c.name_taken, c.rotation_id,
+    c.parent_enabled, c.stray, c.name_taken, c.rotation_id, c.kind, c.minted_from, c.protected,
+    EXISTS (SELECT 1 FROM journal j WHERE j.credential_id = c.id AND j.step = 'issue' AND j.phase = 'in_doubt'),
     v.number, v.handle, v.name, v.title, v.origin, v.presence, v.revoked_at IS NOT NULL
-    FROM credential c JOIN version v ON v.credential_id = c.id";
+    FROM credential c LEFT JOIN version v ON v.credential_id = c.id";
+const VERSION_COLUMN: usize = 15;
 
 impl Db {
     /// The inventory of one issuer, or of the siblings under one parent. Dead versions are included: a stale listing
@@ -108,7 +119,9 @@ impl Db {
             if found.last().is_none_or(|last| last.id != id) {
                 found.push(known_credential(id, row)?);
             }
-            if let Some(last) = found.last_mut() {
+            if let Some(last) = found.last_mut()
+                && row.get::<Option<u32>>(VERSION_COLUMN)?.is_some()
+            {
                 last.versions.push(known_version(row)?);
             }
             Ok(())
@@ -132,6 +145,15 @@ impl Db {
     pub async fn credential_of_rotation(&self, rotation: &RotationId) -> Result<Option<i64>, ReadError> {
         let sql = "SELECT credential_id FROM journal WHERE rotation_id = $1 ORDER BY id LIMIT 1";
         self.row(sql, values![rotation.as_str()], |row| row.get(0)).await
+    }
+
+    /// The credential with which this one is minted, if it is minted.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn minted_from(&self, id: i64) -> Result<Option<i64>, ReadError> {
+        let sql = "SELECT p.id FROM credential c JOIN credential p ON p.credential = c.minted_from WHERE c.id = $1";
+        self.row(sql, values![id], |row| row.get(0)).await
     }
 
     /// Writes the differences of a listing. Durable when it returns; on an error a part may have been written, which
@@ -194,19 +216,27 @@ fn known_credential(id: i64, row: &Row<'_>) -> Result<KnownCredential, ReadError
         stray: row.get(8)?,
         name_taken: row.get(9)?,
         rotation: row.get::<Option<&str>>(10)?.map(RotationId::new),
+        kind: row.get(11)?,
+        minted_from: match row.get::<Option<&str>>(12)? {
+            Some(_) => Some(row.parse(12, CredentialId::parse)?),
+            None => None,
+        },
+        protected: row.get(13)?,
+        issue_in_doubt: row.get(14)?,
         versions: Vec::with_capacity(1),
     })
 }
 
 fn known_version(row: &Row<'_>) -> Result<KnownVersion, ReadError> {
+    let at = |column: usize| VERSION_COLUMN + column;
     Ok(KnownVersion {
-        number: VersionNumber(row.get(11)?),
-        handle: row.parse(12, Handle::parse)?,
-        name: row.get(13)?,
-        title: row.get(14)?,
-        origin: row.parse(15, parse_origin)?,
-        presence: row.parse(16, parse_presence)?,
-        revoked: row.get(17)?,
+        number: VersionNumber(row.get(at(0))?),
+        handle: row.parse(at(1), Handle::parse)?,
+        name: row.get(at(2))?,
+        title: row.get(at(3))?,
+        origin: row.parse(at(4), parse_origin)?,
+        presence: row.parse(at(5), parse_presence)?,
+        revoked: row.get(at(6))?,
     })
 }
 
@@ -214,9 +244,10 @@ fn add(unit: Unit, issuer: &str, change: &Change, now: Timestamp) -> Unit {
     match change {
         Change::Met { credential, parent, facts, version } => {
             let sql = "INSERT INTO credential (id, credential, issuer, parent, name, title, locator, owner_name,
-                owner_email, parent_enabled, stray, name_taken, first_seen_at, attempts, parked)
+                owner_email, parent_enabled, stray, name_taken, kind, minted_from, protected, first_seen_at, attempts,
+                parked)
                 VALUES ((SELECT coalesce(max(id), 0) + 1 FROM credential), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
-                $11, $12, 0, 0)";
+                $11, $12, $13, $14, $15, 0, 0)";
             let (owner, email) = owner(facts.owner.as_ref());
             let values = values![
                 credential.as_str(),
@@ -230,15 +261,22 @@ fn add(unit: Unit, issuer: &str, change: &Change, now: Timestamp) -> Unit {
                 facts.parent_enabled,
                 facts.stray,
                 facts.name_taken.as_deref(),
+                &facts.kind,
+                facts.minted_from.as_ref().map(CredentialId::as_str),
+                facts.protected,
                 now
             ];
+            let unit = unit.run(sql, values, Rows::Exactly(1));
             let select = "(SELECT id FROM credential WHERE credential = $1)";
-            let version = insert_version(select, credential.as_str().into(), version);
-            unit.run(sql, values, Rows::Exactly(1)).and(version)
+            match version {
+                Some(version) => unit.and(insert_version(select, credential.as_str().into(), version)),
+                None => unit,
+            }
         }
         Change::Described { id, facts } => {
             let sql = "UPDATE credential SET name = $2, title = $3, locator = $4, owner_name = $5, owner_email = $6,
-                parent_enabled = $7, stray = $8, name_taken = $9 WHERE id = $1";
+                parent_enabled = $7, stray = $8, name_taken = $9, kind = $10, minted_from = $11, protected = $12
+                WHERE id = $1";
             let (owner, email) = owner(facts.owner.as_ref());
             let values = values![
                 *id,
@@ -249,7 +287,10 @@ fn add(unit: Unit, issuer: &str, change: &Change, now: Timestamp) -> Unit {
                 email,
                 facts.parent_enabled,
                 facts.stray,
-                facts.name_taken.as_deref()
+                facts.name_taken.as_deref(),
+                &facts.kind,
+                facts.minted_from.as_ref().map(CredentialId::as_str),
+                facts.protected
             ];
             unit.run(sql, values, Rows::Exactly(1))
         }
@@ -273,8 +314,8 @@ fn owner(owner: Option<&Owner>) -> (Option<&str>, Option<&str>) {
 
 fn insert_version(id_expression: &str, id: crate::Value, version: &NewVersion) -> Unit {
     let sql = format!(
-        "INSERT INTO version (credential_id, number, handle, name, title, origin, marker, created_at, presence)
-        VALUES ({id_expression}, $2, $3, $4, $5, $6, $7, $8, 'listed')"
+        "INSERT INTO version (credential_id, number, handle, name, title, origin, marker, created_at, expires_at,
+        presence) VALUES ({id_expression}, $2, $3, $4, $5, $6, $7, $8, $9, 'listed')"
     );
     let mut values = vec![id];
     values.extend(values![
@@ -284,7 +325,8 @@ fn insert_version(id_expression: &str, id: crate::Value, version: &NewVersion) -
         &version.title,
         origin_word(version.origin),
         version.marker.as_ref().map(Marker::as_str),
-        version.created_at
+        version.created_at,
+        version.expires_at
     ]);
     Unit::new().run(sql, values, Rows::Exactly(1))
 }

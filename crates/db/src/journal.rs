@@ -9,8 +9,8 @@ use std::sync::{
 };
 
 use domain::{
-    Cause, Destination, Fingerprint, Handle, Marker, Phase, PhaseEvent, Reason, RotationId, Step, Timestamp, Usage,
-    VersionNumber, planted,
+    Ask, Cause, Destination, Fingerprint, Handle, Marker, Phase, PhaseEvent, Reason, RotationId, Step, Timestamp,
+    Usage, VersionNumber, planted,
 };
 use driver::Ticket;
 use secret::Sealed;
@@ -61,7 +61,14 @@ pub enum BeginError {
 /// How a step ended, with everything that has to be durable together.
 #[derive(Debug)]
 pub enum Outcome {
+    /// A successor whose value we chose, before the platform is told.
+    Prepared(Box<NewlyPrepared>),
     Issued(Box<NewlyIssued>),
+    /// A person was asked.
+    Asked {
+        ask: Ask,
+        due_at: Timestamp,
+    },
     Written {
         version: VersionNumber,
         destination: Destination,
@@ -82,6 +89,12 @@ pub enum Outcome {
     Watched {
         version: VersionNumber,
         usage: Usage,
+    },
+    Disabled {
+        version: VersionNumber,
+    },
+    Enabled {
+        version: VersionNumber,
     },
     Revoked {
         version: VersionNumber,
@@ -114,7 +127,17 @@ pub enum Outcome {
     },
 }
 
-/// A successor with its secret, sealed on arrival.
+/// A successor with its secret, chosen by us and sealed.
+#[derive(Debug)]
+pub struct NewlyPrepared {
+    pub number: VersionNumber,
+    pub name: String,
+    pub title: String,
+    pub fingerprint: Fingerprint,
+    pub sealed: Sealed,
+}
+
+/// A successor with its secret, sealed on arrival or prepared before.
 #[derive(Debug)]
 pub struct NewlyIssued {
     pub number: VersionNumber,
@@ -123,8 +146,11 @@ pub struct NewlyIssued {
     pub title: String,
     pub marker: Marker,
     pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
     pub fingerprint: Fingerprint,
     pub sealed: Sealed,
+    /// Everything older died with it.
+    pub replaces_all: bool,
 }
 
 /// A step that was begun and whose effect nobody knows.
@@ -183,7 +209,7 @@ impl Journal {
     pub async fn begin(&self, intent: &Intent<'_>) -> Result<Ticket, BeginError> {
         let entry = self.next.fetch_add(1, Ordering::Relaxed);
         let guard = "UPDATE credential SET attempts = attempts
-            WHERE id = $1 AND hold_since IS NULL AND rotation_id IS NOT DISTINCT FROM $2";
+            WHERE id = $1 AND hold_since IS NULL AND protected = 0 AND rotation_id IS NOT DISTINCT FROM $2";
         let planned = "UPDATE credential SET attempts = attempts WHERE id = $1 AND rotation_id IS NOT DISTINCT FROM $2";
         let guard = if planted("hold_only_planned") { planned } else { guard };
         let expected = intent.rotation.map(RotationId::as_str);
@@ -289,7 +315,7 @@ pub enum JournalError {
 fn open_rotation(intent: &Intent<'_>, id: &RotationId, cause: &Cause) -> Unit {
     let (word, by, reason) = cause_columns(cause);
     let from = match intent.step {
-        Step::Issue { from } => *from,
+        Step::Prepare { from } | Step::Issue { from } | Step::AskPerson { ask: Ask::Issue { from } } => *from,
         _ => None,
     };
     let sql = "UPDATE credential SET rotation_id = $2, rotation_cause = $3, rotation_by = $4, rotation_reason = $5,
@@ -301,7 +327,7 @@ fn open_rotation(intent: &Intent<'_>, id: &RotationId, cause: &Cause) -> Unit {
 
 const SLOT_LEFT: &str = "UPDATE credential SET attempts = attempts WHERE id = $1 AND $2 > (
         SELECT count(*) FROM credential c JOIN version v ON v.credential_id = c.id
-        WHERE c.parent = credential.parent AND v.revoked_at IS NULL AND v.presence <> 'gone'
+        WHERE c.parent = credential.parent AND v.revoked_at IS NULL AND v.presence NOT IN ('gone', 'prepared')
     ) + (
         SELECT count(*) FROM credential c JOIN journal j ON j.credential_id = c.id
         WHERE c.parent = credential.parent AND j.step = 'issue' AND j.phase IN ('begun', 'in_doubt')
@@ -320,7 +346,11 @@ impl Outcome {
     /// For the history: what happened, in words.
     fn sentence(&self) -> String {
         match self {
+            Self::Prepared(prepared) => format!("version {} chosen and sealed", prepared.number),
             Self::Issued(issued) => format!("version {} issued as {}", issued.number, issued.name),
+            Self::Asked { due_at, .. } => format!("a person has time until {due_at:.0}"),
+            Self::Disabled { .. } => "switched off".to_owned(),
+            Self::Enabled { .. } => "switched on again".to_owned(),
             Self::Written { store_version, .. } => format!("written as version {store_version}"),
             Self::Verified { .. } => "accepted by the platform".to_owned(),
             Self::Promoted { .. } => "current".to_owned(),
@@ -345,7 +375,13 @@ impl Outcome {
         let well = Unit::new().run(WELL, values![id], Rows::Exactly(1));
         let one = Rows::Exactly(1);
         match self {
-            Self::Issued(issued) => well.and(insert_issued(id, rotation, issued)),
+            Self::Prepared(prepared) => well.and(insert_prepared(id, rotation, prepared, now)),
+            Self::Issued(issued) => well.and(insert_issued(id, rotation, issued, now)),
+            Self::Asked { ask, due_at } => well.and(crate::tasks::open(id, rotation, *ask, (now, *due_at))),
+            Self::Disabled { version } => well.run(at_version("disabled_at"), values![id, version.0, now], one),
+            Self::Enabled { version } => {
+                well.run(at_version("disabled_at"), values![id, version.0, None::<Timestamp>], one)
+            }
             Self::Written { version, destination, store_version, replaced } => {
                 let sql = "INSERT INTO delivery (credential_id, rotation_id, version, store, path, store_version,
                     replaced, written_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -399,7 +435,7 @@ impl Outcome {
                     rotation_reason = NULL, rotation_started_at = NULL, rotation_from = NULL, rotation_to = NULL
                     WHERE id = $1 AND rotation_id = $2";
                 let gone_back = well.run(HOLD_AFTER_GOING_BACK, values![id, rotation.as_str(), now], Rows::Any);
-                gone_back.run(sql, values![id, rotation.as_str()], one)
+                gone_back.run(sql, values![id, rotation.as_str()], one).and(crate::tasks::overtaken(id, now))
             }
             Self::NotYet { retry_at, .. } => {
                 let sql = "UPDATE credential SET retry_at = $2 WHERE id = $1";
@@ -423,9 +459,33 @@ fn mark(id: i64, rotation: &RotationId, destination: &Destination, now: Timestam
     values![id, rotation.as_str(), &*destination.store, destination.path.as_str(), now]
 }
 
-fn insert_issued(id: i64, rotation: &RotationId, issued: &NewlyIssued) -> Unit {
+fn insert_prepared(id: i64, rotation: &RotationId, prepared: &NewlyPrepared, now: Timestamp) -> Unit {
+    let version = "INSERT INTO version (credential_id, number, handle, name, title, origin, created_at, presence,
+        fingerprint, sealed) VALUES ($1, $2, $3, $4, $5, 'issued', $6, 'prepared', $7, $8)";
+    let values = values![
+        id,
+        prepared.number.0,
+        format!("prepared-{}", prepared.number),
+        &prepared.name,
+        &prepared.title,
+        now,
+        prepared.fingerprint,
+        prepared.sealed.0.as_slice()
+    ];
+    Unit::new().run(version, values, Rows::Exactly(1)).and(becomes_successor(id, rotation, prepared.number))
+}
+
+/// Takes the place of what was prepared, if it was, or of what a listing has shown of a person's work. Where everything older died with it, that is recorded here too:
+/// nothing may be revoked, or believed alive, that the platform has ended already.
+pub(crate) fn insert_issued(id: i64, rotation: &RotationId, issued: &NewlyIssued, now: Timestamp) -> Unit {
     let version = "INSERT INTO version (credential_id, number, handle, name, title, origin, marker, created_at,
-        presence, fingerprint, sealed) VALUES ($1, $2, $3, $4, $5, 'issued', $6, $7, 'listed', $8, $9)";
+        expires_at, presence, fingerprint, sealed)
+        VALUES ($1, $2, $3, $4, $5, 'issued', $6, $7, $8, 'listed', $9, $10)
+        ON CONFLICT (credential_id, number) DO UPDATE SET handle = excluded.handle, name = excluded.name,
+        title = excluded.title, marker = excluded.marker, created_at = excluded.created_at,
+        expires_at = excluded.expires_at, presence = 'listed', fingerprint = excluded.fingerprint,
+        origin = 'issued', sealed = excluded.sealed
+        WHERE version.presence = 'prepared' OR (version.origin = 'found' AND version.sealed IS NULL)";
     let values = values![
         id,
         issued.number.0,
@@ -434,13 +494,20 @@ fn insert_issued(id: i64, rotation: &RotationId, issued: &NewlyIssued) -> Unit {
         &issued.title,
         issued.marker.as_str(),
         issued.created_at,
+        issued.expires_at,
         issued.fingerprint,
         issued.sealed.0.as_slice()
     ];
+    let unit = Unit::new().run(version, values, Rows::Exactly(1)).and(becomes_successor(id, rotation, issued.number));
+    if !issued.replaces_all {
+        return unit;
+    }
+    let others = "UPDATE version SET revoked_at = $3, presence = 'gone'
+        WHERE credential_id = $1 AND number <> $2 AND revoked_at IS NULL";
+    unit.run(others, values![id, issued.number.0, now], Rows::Any)
+}
+
+fn becomes_successor(id: i64, rotation: &RotationId, number: VersionNumber) -> Unit {
     let to = "UPDATE credential SET rotation_to = $3 WHERE id = $1 AND rotation_id = $2";
-    Unit::new().run(version, values, Rows::Exactly(1)).run(
-        to,
-        values![id, rotation.as_str(), issued.number.0],
-        Rows::Exactly(1),
-    )
+    Unit::new().run(to, values![id, rotation.as_str(), number.0], Rows::Exactly(1))
 }

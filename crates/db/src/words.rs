@@ -1,6 +1,6 @@
 //! The words under which domain values stand in columns. A row keeps its meaning when code is renamed.
 
-use domain::{Cause, Origin, Phase, Presence};
+use domain::{Ask, Cause, Origin, Phase, Presence, VersionNumber};
 
 /// A word that this program does not know: written by a newer one, or by hand.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +26,7 @@ pub(crate) fn parse_origin(word: &str) -> Result<Origin, UnknownWord> {
 
 pub(crate) fn presence_word(presence: Presence) -> &'static str {
     match presence {
+        Presence::Prepared => "prepared",
         Presence::Listed => "listed",
         Presence::Missing => "missing",
         Presence::Gone => "gone",
@@ -34,6 +35,7 @@ pub(crate) fn presence_word(presence: Presence) -> &'static str {
 
 pub(crate) fn parse_presence(word: &str) -> Result<Presence, UnknownWord> {
     match word {
+        "prepared" => Ok(Presence::Prepared),
         "listed" => Ok(Presence::Listed),
         "missing" => Ok(Presence::Missing),
         "gone" => Ok(Presence::Gone),
@@ -48,6 +50,14 @@ pub(crate) fn parse_phase(word: &str) -> Result<Phase, UnknownWord> {
         .ok_or_else(|| UnknownWord(word.to_owned()))
 }
 
+pub(crate) fn parse_ask(word: &str, version: Option<VersionNumber>) -> Result<Ask, UnknownWord> {
+    match (word, version) {
+        ("issue", from) => Ok(Ask::Issue { from }),
+        ("revoke", Some(version)) => Ok(Ask::Revoke { version }),
+        (other, _) => Err(UnknownWord(other.to_owned())),
+    }
+}
+
 /// Cause, who asked, and why, as their three columns.
 pub(crate) fn cause_columns(cause: &Cause) -> (&'static str, Option<&str>, Option<&str>) {
     match cause {
@@ -55,6 +65,8 @@ pub(crate) fn cause_columns(cause: &Cause) -> (&'static str, Option<&str>, Optio
         Cause::Requested { by, reason } => ("requested", Some(by), Some(reason)),
         Cause::Rollback { by, reason } => ("rollback", Some(by), Some(reason)),
         Cause::Abandon { by, reason } => ("abandon", Some(by), Some(reason)),
+        Cause::Compromised { by, reason } => ("compromised", Some(by), Some(reason)),
+        Cause::ParentTurned => ("parent_turned", None, None),
         Cause::Import { by } => ("import", Some(by), None),
     }
 }
@@ -67,6 +79,8 @@ pub(crate) fn parse_cause(word: &str, by: Option<String>, reason: Option<String>
         "requested" => Ok(Cause::Requested { by, reason }),
         "rollback" => Ok(Cause::Rollback { by, reason }),
         "abandon" => Ok(Cause::Abandon { by, reason }),
+        "compromised" => Ok(Cause::Compromised { by, reason }),
+        "parent_turned" => Ok(Cause::ParentTurned),
         "import" => Ok(Cause::Import { by }),
         other => Err(UnknownWord(other.to_owned())),
     }

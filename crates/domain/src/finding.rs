@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
+    Protected,
     Held {
         by: String,
         reason: String,
@@ -53,6 +54,18 @@ pub enum Finding {
     ClockWentBack {
         recorded: Timestamp,
     },
+    /// A person's step is open; silence never proceeds.
+    TaskWaiting {
+        asked_at: Timestamp,
+        due_at: Timestamp,
+    },
+    TaskOverdue {
+        due_at: Timestamp,
+    },
+    /// The old version was tried while it was switched off: somebody still needs it.
+    UsedWhileDisabled {
+        last_used: Timestamp,
+    },
     ApprovalWanted,
     OwnerActs,
     OnlyObserved,
@@ -61,6 +74,7 @@ pub enum Finding {
 impl Finding {
     pub fn word(&self) -> &'static str {
         match self {
+            Self::Protected => "protected",
             Self::Held { .. } => "held",
             Self::Stray => "stray",
             Self::NameTaken { .. } => "name_taken",
@@ -77,6 +91,9 @@ impl Finding {
             Self::Overdue { .. } => "overdue",
             Self::StillAccepted { .. } => "still_accepted",
             Self::ClockWentBack { .. } => "clock_went_back",
+            Self::TaskWaiting { .. } => "task_waiting",
+            Self::TaskOverdue { .. } => "task_overdue",
+            Self::UsedWhileDisabled { .. } => "used_while_disabled",
             Self::ApprovalWanted => "approval_wanted",
             Self::OwnerActs => "owner_acts",
             Self::OnlyObserved => "only_observed",
@@ -86,7 +103,8 @@ impl Finding {
     /// Whether a person has to look. What passes by itself, or was decided by a person, does not count.
     pub fn wants_attention(&self) -> bool {
         match self {
-            Self::Held { .. }
+            Self::Protected
+            | Self::Held { .. }
             | Self::Retrying { .. }
             | Self::OnlyObserved
             | Self::StillUsed { .. }
@@ -103,6 +121,9 @@ impl Finding {
             | Self::Overdue { .. }
             | Self::StillAccepted { .. }
             | Self::ClockWentBack { .. }
+            | Self::TaskWaiting { .. }
+            | Self::TaskOverdue { .. }
+            | Self::UsedWhileDisabled { .. }
             | Self::ApprovalWanted
             | Self::OwnerActs => true,
         }
@@ -111,6 +132,7 @@ impl Finding {
     /// What a person can do about it; `CREDENTIAL` stands for the identifier.
     pub fn hint(&self) -> &'static str {
         match self {
+            Self::Protected => "leave it: the platform's own integration depends on it",
             Self::Held { .. } => "run `keyrota credential release CREDENTIAL` when it may move again",
             Self::Stray => "ask its owner; rename it or remove it at the platform",
             Self::NameTaken { .. } => "rename or remove the one that is not ours, at the platform",
@@ -133,6 +155,10 @@ impl Finding {
             Self::Overdue { .. } => "tell the owner: the old version is kept alive until nobody uses it",
             Self::StillAccepted { .. } => "the platform says deleted and still accepts it: call its support",
             Self::ClockWentBack { .. } => "set the clock right; nothing is retired until it passes the recorded time",
+            Self::TaskWaiting { .. } | Self::TaskOverdue { .. } => {
+                "run `keyrota task list`, do what it says, then `keyrota task complete`"
+            }
+            Self::UsedWhileDisabled { .. } => "find the consumer that still uses the old version; it is on again",
             Self::ApprovalWanted => "run `keyrota plan --out FILE`, read it, then `keyrota run --once --plan FILE`",
             Self::OwnerActs => "tell the owner; the policy leaves the replacement to them",
             Self::OnlyObserved => "set `mode` in its policy when Keyrota may act",
@@ -143,6 +169,7 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Protected => f.write_str("protected at the platform; never replaced, never removed"),
             Self::Held { by, reason } => write!(f, "held by {by}: {reason}"),
             Self::Stray => f.write_str("carries a successor's name but was not made by Keyrota"),
             Self::NameTaken { name } => write!(f, "the successor's name `{name}` is taken by one that is not ours"),
@@ -163,6 +190,13 @@ impl fmt::Display for Finding {
             Self::StillAccepted { revoked_at } => write!(f, "revoked {revoked_at:.0} and still accepted"),
             Self::ClockWentBack { recorded } => {
                 write!(f, "the clock is before {recorded:.0}, which is already on record")
+            }
+            Self::TaskWaiting { asked_at, due_at } => {
+                write!(f, "waits since {asked_at:.0} for a person, who has time until {due_at:.0}")
+            }
+            Self::TaskOverdue { due_at } => write!(f, "a person's step was due {due_at:.0} and is not done"),
+            Self::UsedWhileDisabled { last_used } => {
+                write!(f, "the old version was tried {last_used:.0} while it was switched off")
             }
             Self::ApprovalWanted => f.write_str("due, and waits for a person to approve the plan"),
             Self::OwnerActs => f.write_str("due, and its owner replaces it"),

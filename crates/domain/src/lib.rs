@@ -13,7 +13,7 @@ mod plan;
 mod policy;
 mod selector;
 
-pub use facts::{IssuerFacts, Overlap, SUCCESSOR_SUFFIX};
+pub use facts::{Ending, FactSheet, Idempotency, IssuerFacts, Minting, Overlap, Performer, SUCCESSOR_SUFFIX};
 pub use finding::Finding;
 pub use id::{
     CredentialId, Destination, Fingerprint, Handle, InvalidId, Marker, RotationId, SecretPath, VersionNumber,
@@ -23,9 +23,9 @@ pub use jiff::{SignedDuration as Duration, Timestamp};
 pub use mutant::plant;
 pub use mutant::planted;
 pub use observed::{
-    Cause, Delivery, Hold, Observed, Origin, Owner, Parent, Presence, Rotation, Slots, Trouble, Usage, Version,
+    Cause, Delivery, Hold, Observed, Origin, Owner, Parent, Presence, Rotation, Slots, Task, Trouble, Usage, Version,
 };
 pub use phase::{IllegalPhase, Phase, PhaseEvent};
-pub use plan::{Plan, Planned, Reason, Step};
+pub use plan::{Ask, Plan, Planned, Reason, Step};
 pub use policy::{Mode, Policy, RetireWhen};
 pub use selector::{InvalidSelector, Selector};

@@ -21,12 +21,18 @@ pub struct Observed {
     pub slots: Slots,
     /// A version that carries a successor's name but was not made by Keyrota. Never adopted, never removed.
     pub stray: bool,
+    /// Never replaced and never removed: an integration of the platform's own depends on it.
+    pub protected: bool,
     pub hold: Option<Hold>,
     /// A person asked for a replacement now.
     pub requested: Option<Cause>,
     /// In ascending order of number. Dead versions may be left out.
     pub versions: Vec<Version>,
     pub rotation: Option<Rotation>,
+    /// What a person was asked to do in the rotation under way, and has not done.
+    pub task: Option<Task>,
+    /// For a credential that is minted from another one: since when that other one has been what it is.
+    pub parent_turned_at: Option<Timestamp>,
     pub trouble: Trouble,
 }
 
@@ -86,6 +92,10 @@ pub struct Version {
     /// The platform's time of creation: the age of the secret counts from here.
     pub created_at: Timestamp,
     pub presence: Presence,
+    /// The platform ends it by itself then.
+    pub expires_at: Option<Timestamp>,
+    /// Switched off by us, reversibly.
+    pub disabled_at: Option<Timestamp>,
     /// When the platform last accepted it in a trial of ours.
     pub verified_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
@@ -95,9 +105,14 @@ pub struct Version {
 }
 
 impl Version {
-    /// Neither revoked by us nor known to be gone.
+    /// At the platform, as far as we know: neither revoked by us, nor known to be gone, nor still to be issued.
     pub fn is_live(&self) -> bool {
-        self.revoked_at.is_none() && self.presence != Presence::Gone
+        self.revoked_at.is_none() && !matches!(self.presence, Presence::Gone | Presence::Prepared)
+    }
+
+    /// Its value is chosen and sealed, and the platform is still to be told.
+    pub fn is_prepared(&self) -> bool {
+        self.presence == Presence::Prepared && self.revoked_at.is_none()
     }
 }
 
@@ -113,6 +128,8 @@ pub enum Origin {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
+    /// Chosen by us and sealed; the platform is still to be told, or its answer was lost.
+    Prepared,
     Listed,
     /// The last believed listing did not show it; not yet confirmed by asking for it by id.
     Missing,
@@ -193,6 +210,13 @@ pub enum Cause {
         by: String,
         reason: String,
     },
+    /// Known to others: replaced in front of every queue, and the old one goes as soon as the new one is everywhere.
+    Compromised {
+        by: String,
+        reason: String,
+    },
+    /// What it is minted from has turned.
+    ParentTurned,
     /// A person handed over the secret of a version that was met without one.
     Import {
         by: String,
@@ -209,6 +233,15 @@ pub struct Delivery {
     pub confirmed_at: Option<Timestamp>,
     /// First confirmation: the overlap and the silence count from here, however often it is proved again.
     pub first_confirmed_at: Option<Timestamp>,
+}
+
+/// A step that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    pub ask: crate::Ask,
+    pub asked_at: Timestamp,
+    /// Past it the task escalates.
+    pub due_at: Timestamp,
 }
 
 /// Failed attempts at the next step.

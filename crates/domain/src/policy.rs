@@ -19,6 +19,8 @@ pub struct Policy {
     /// Age past which a version still alive is escalated. It never cuts.
     pub retire_after: SignedDuration,
     pub deliver: Vec<Destination>,
+    /// How long a person has for a step that only a person can do. Then it escalates; it never goes on without them.
+    pub task_within: SignedDuration,
     /// Rotations begin no earlier: the next opening of the policy's window, when it is closed now.
     pub begin_not_before: Option<Timestamp>,
 }

@@ -3,11 +3,11 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use domain::{CredentialId, Handle, IssuerFacts, Marker, Owner, Parent, Timestamp, Usage};
+use domain::{Ask, CredentialId, FactSheet, Handle, Marker, Owner, Parent, Timestamp, Usage};
 use futures_util::stream::BoxStream;
-use secret::SecretMap;
+use secret::{Secret, SecretMap};
 
-use crate::{DriverError, Ticket};
+use crate::{AttemptKey, DriverError, Entropy, NoEntropy, Ticket};
 
 /// Pages of a listing, in any order, each credential in exactly one page. The stream ends after the last page; an
 /// error ends it early, and then nothing of the listing may be believed to be complete.
@@ -17,7 +17,7 @@ pub type ListingStream<'a> = BoxStream<'a, Result<Listing, DriverError>>;
 #[async_trait]
 pub trait Issuer: Send + Sync + Debug {
     /// Declared once; the same for the life of the value.
-    fn facts(&self) -> IssuerFacts;
+    fn facts(&self) -> FactSheet;
 
     /// Login, rights and names, without changing anything. For `keyrota check`.
     async fn check(&self) -> Result<IssuerCheck, DriverError>;
@@ -28,10 +28,13 @@ pub trait Issuer: Send + Sync + Debug {
     /// Asks for one version by its id; what it answers is the platform's own record now.
     async fn look_up(&self, subject: &Subject, handle: &Handle) -> Result<Lookup, DriverError>;
 
-    /// Mints one version that carries the request's marker. A lost answer is `Effect::Unknown`.
-    async fn issue(&self, request: &IssueRequest, ticket: &Ticket) -> Result<Issued, DriverError>;
+    /// Mints one version that carries the request's marker, or has the platform take `chosen`. A lost answer is
+    /// `Effect::Unknown`. Where we choose, or where the platform honours `token`, repeating the request MUST answer
+    /// the same version. Where facts say that a person issues, it is never called and refuses.
+    async fn issue(&self, request: &IssueRequest<'_>, ticket: &Ticket) -> Result<Issued, DriverError>;
 
-    /// Ends one version by its id. Gone already is `Ok(Revoked::GoneAlready)`.
+    /// Ends one version by its id. Gone already is `Ok(Revoked::GoneAlready)`. Never called where facts say that
+    /// nothing or nobody but a person ends it early.
     async fn revoke(&self, subject: &Subject, handle: &Handle, ticket: &Ticket) -> Result<Revoked, DriverError>;
 
     fn verifier(&self) -> Option<&dyn Verifier> {
@@ -45,6 +48,57 @@ pub trait Issuer: Send + Sync + Debug {
     fn usage(&self) -> Option<&dyn UsageSource> {
         None
     }
+
+    /// There if and only if some facts say `Minting::ByUs`.
+    fn minter(&self) -> Option<&dyn Minter> {
+        None
+    }
+
+    /// There if and only if some facts say `disable`.
+    fn disabler(&self) -> Option<&dyn Disabler> {
+        None
+    }
+
+    /// There if and only if some facts leave a step to a person.
+    fn assisted(&self) -> Option<&dyn Assisted> {
+        None
+    }
+}
+
+/// Chooses a successor's secret in the form that the platform takes.
+pub trait Minter: Send + Sync {
+    /// No call, and no state: everything random comes from `entropy`.
+    fn choose(&self, subject: &Subject, entropy: &dyn Entropy) -> Result<SecretMap, NoEntropy>;
+}
+
+/// Switches a version off and on again. Repeating either changes nothing.
+#[async_trait]
+pub trait Disabler: Send + Sync {
+    async fn disable(&self, subject: &Subject, handle: &Handle, ticket: &Ticket) -> Result<(), DriverError>;
+
+    async fn enable(&self, subject: &Subject, handle: &Handle, ticket: &Ticket) -> Result<(), DriverError>;
+}
+
+/// A platform on which a person does what no call does.
+pub trait Assisted: Send + Sync {
+    /// What the person is to do, exactly: what to click and to type, a sentence a line. `handle` is the version to
+    /// remove or to replace, where it is known.
+    fn instructions(&self, subject: &Subject, ask: &Ask, handle: Option<&Handle>) -> Vec<String>;
+
+    /// Reads what the person hands over: a file's content, or what was pasted. No call.
+    ///
+    /// # Errors
+    /// `Kind::Invalid` with what is wrong with it, never with its content.
+    fn read(&self, subject: &Subject, content: &Secret) -> Result<HandedOver, DriverError>;
+}
+
+/// A version that a person made.
+#[derive(Debug)]
+pub struct HandedOver {
+    pub handle: Handle,
+    /// In the platform's own field names, ready for delivery.
+    pub secret: SecretMap,
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Tries a version against the platform itself.
@@ -94,10 +148,26 @@ pub struct Subject {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
     pub found: Vec<Found>,
+    /// Credentials that are to exist although no version of them is shown: tokens still to be minted, keys that no
+    /// call lists. In exactly one page of the listing.
+    pub declared: Vec<Declared>,
     /// How many the platform says there are in all, where it says so.
     pub total: Option<u64>,
     /// The platform's clock at the answer, where it shows one.
     pub at: Option<Timestamp>,
+}
+
+/// A credential that the platform or the configuration names, without a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    /// As in [`Found::names`].
+    pub names: Vec<String>,
+    pub title: String,
+    pub locator: String,
+    pub kind: &'static str,
+    pub owner: Option<Owner>,
+    /// As in [`Found::minted_from`].
+    pub minted_from: Option<Vec<String>>,
 }
 
 /// One version in a listing.
@@ -108,11 +178,19 @@ pub struct Found {
     pub title: String,
     pub handle: Handle,
     pub locator: String,
+    /// Which of the issuer's facts hold for it: a word of [`FactSheet::kinds`], or empty.
+    pub kind: &'static str,
     /// Our mark, when it carries one.
     pub marker: Option<Marker>,
     pub created_at: Timestamp,
+    /// The platform ends it by itself then.
+    pub expires_at: Option<Timestamp>,
     pub owner: Option<Owner>,
     pub parent: Parent,
+    /// Must never be replaced nor removed.
+    pub protected: bool,
+    /// The credential with which this one is minted: its names, as in `names`.
+    pub minted_from: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,12 +200,18 @@ pub enum Lookup {
 }
 
 #[derive(Debug, Clone)]
-pub struct IssueRequest {
+pub struct IssueRequest<'a> {
     pub subject: Subject,
     /// Name and title of the successor while both live.
     pub name: String,
     pub title: String,
     pub marker: Marker,
+    /// The same for every repetition of one attempt, for a platform that takes idempotency keys.
+    pub token: AttemptKey,
+    /// The secret that the platform is to take, where we choose.
+    pub chosen: Option<&'a SecretMap>,
+    /// The current secret of the credential that this one is minted from, where we hold it.
+    pub minted_from: Option<&'a SecretMap>,
 }
 
 #[derive(Debug)]
@@ -136,6 +220,8 @@ pub struct Issued {
     pub name: String,
     pub title: String,
     pub created_at: Timestamp,
+    /// The platform ends it by itself then.
+    pub expires_at: Option<Timestamp>,
     /// In the platform's own field names, ready for delivery.
     pub secret: SecretMap,
 }

@@ -16,10 +16,10 @@ pub use calls::{Budget, Calls};
 pub use error::{DriverError, Effect, Kind};
 pub use http::{Body, Http, HttpError, HttpFailure, HttpRequest, HttpResponse, Method};
 pub use issuer::{
-    Found, IssueRequest, Issued, Issuer, IssuerCheck, Listing, ListingStream, Lookup, Renamer, Revoked, Scope, Subject,
-    Trial, UsageSource, Verifier,
+    Assisted, Declared, Disabler, Found, HandedOver, IssueRequest, Issued, Issuer, IssuerCheck, Listing, ListingStream,
+    Lookup, Minter, Renamer, Revoked, Scope, Subject, Trial, UsageSource, Verifier,
 };
-pub use ports::{Clock, Entropy, Ports};
+pub use ports::{Clock, Entropy, NoEntropy, Ports};
 pub use settings::{InvalidSettings, PlainText, SecretSource, Settings, SourceTable};
 pub use store::{
     AttemptKey, Delivery, Discarded, Form, Label, Labels, SecretStore, StoreFacts, StoreState, StoreVersion,

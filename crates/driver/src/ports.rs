@@ -20,7 +20,15 @@ pub trait Clock: Send + Sync + Debug {
     async fn sleep(&self, duration: Duration);
 }
 
-/// Randomness for jitter and identifiers. Keys and nonces come from the cryptographic library.
+/// Randomness for jitter, identifiers, and secrets that we choose. Keys and nonces come from the cryptographic library.
 pub trait Entropy: Send + Sync + Debug {
+    /// For jitter and names.
     fn next(&self) -> u64;
+
+    /// For secrets: unpredictable, or an error.
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoEntropy>;
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the system gives no randomness")]
+pub struct NoEntropy;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use db::{Db, IssuerView, Issuers, Journal};
-use domain::{CredentialId, Duration, IssuerFacts, RotationId, Timestamp, planted};
+use domain::{CredentialId, Duration, FactSheet, RotationId, Timestamp, planted};
 use driver::{Issuer, Ports, SecretStore};
 use secret::{Context, Keyring};
 
@@ -26,9 +26,18 @@ pub struct Parts {
     pub journal: Journal,
     pub keyring: Arc<Keyring>,
     pub ports: Ports,
-    pub issuers: Vec<(String, Arc<dyn Issuer>, IssuerFacts)>,
+    pub issuers: Vec<ConfiguredIssuer>,
     pub stores: BTreeMap<String, Arc<dyn SecretStore>>,
     pub policies: Arc<dyn Policies>,
+}
+
+/// An issuer by its name in the configuration.
+#[derive(Debug)]
+pub struct ConfiguredIssuer {
+    pub name: String,
+    pub driver: Arc<dyn Issuer>,
+    /// The driver's, with what the configuration overrides.
+    pub facts: FactSheet,
 }
 
 #[derive(Debug)]
@@ -47,7 +56,7 @@ pub struct Engine {
 pub struct IssuerHandle {
     pub name: String,
     pub driver: Arc<dyn Issuer>,
-    pub facts: Arc<IssuerFacts>,
+    pub facts: FactSheet,
     /// Its clock less ours, in microseconds, as last seen.
     offset: AtomicI64,
 }
@@ -84,10 +93,11 @@ impl Engine {
     pub async fn new(parts: Parts) -> Result<Self, db::ReadError> {
         let states: HashMap<String, Duration> =
             parts.db.issuer_states().await?.into_iter().map(|state| (state.issuer, state.clock_offset)).collect();
-        let handle = |(name, driver, facts): (String, Arc<dyn Issuer>, IssuerFacts)| {
+        let handle = |configured: ConfiguredIssuer| {
+            let ConfiguredIssuer { name, driver, facts } = configured;
             let offset = states.get(&name).copied().unwrap_or_default();
             let offset = AtomicI64::new(i64::try_from(offset.as_micros()).unwrap_or_default());
-            (name.clone(), IssuerHandle { name, driver, facts: Arc::new(facts), offset })
+            (name.clone(), IssuerHandle { name, driver, facts, offset })
         };
         Ok(Self {
             db: parts.db,

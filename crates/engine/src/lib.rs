@@ -18,10 +18,11 @@ pub mod reconcile;
 mod rollback;
 mod run;
 mod survey;
+mod tasks;
 mod walk;
 
 pub use approve::{PlannedLine, estate_digest};
-pub use engine::{Engine, IssuerHandle, Parts};
+pub use engine::{ConfiguredIssuer, Engine, IssuerHandle, Parts};
 pub use import::ImportError;
 pub use observe::{Observation, ObserveError};
 pub use policies::{Applied, Policies};
@@ -29,4 +30,5 @@ pub use probe::ProbeTemplate;
 pub use rollback::{RollbackError, RolledBack};
 pub use run::{IssuerTrouble, RunReport, RunRequest};
 pub use survey::{Surveyed, survey};
+pub use tasks::TaskError;
 pub use walk::{Progress, Silent};

@@ -9,7 +9,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     Engine, IssuerHandle, Progress,
-    reconcile::{Reconciled, Shrunk, reconcile},
+    reconcile::{Known, Listed, Reconciled, Shrunk, reconcile},
 };
 
 /// Look-ups by id in flight at once after a listing; the issuer's own budget limits further.
@@ -47,27 +47,27 @@ impl Engine {
     /// # Errors
     /// When the listing failed, or the database.
     pub async fn observe(&self, issuer: &IssuerHandle, progress: &dyn Progress) -> Result<Observation, ObserveError> {
-        let found = match self.list(issuer, Scope::All, progress).await {
-            Ok(found) => found,
+        let listed = match self.list(issuer, Scope::All, progress).await {
+            Ok(listed) => listed,
             Err(source) => {
                 self.record_failure(issuer, &source).await?;
                 return Err(ObserveError::Listing { issuer: issuer.name.clone(), source });
             }
         };
         let known = self.db.known(&issuer.name, None)?;
-        let reconciled = self.record(issuer, &known, &found).await?;
-        let listed = u32::try_from(found.len()).unwrap_or(u32::MAX);
+        let reconciled = self.record(issuer, &known, &listed).await?;
+        let found = listed.found.len();
         let state = IssuerState {
             issuer: issuer.name.clone(),
             observed_at: Some(self.now(issuer)),
             clock_offset: issuer.offset(),
-            listed,
+            listed: u32::try_from(found).unwrap_or(u32::MAX),
             error: None,
         };
         self.db.record_issuer(&state).await?;
         Ok(Observation {
             issuer: issuer.name.clone(),
-            listed: found.len(),
+            listed: found,
             changed: reconciled.changes.len(),
             unusable: reconciled.unusable.iter().map(|(names, why)| format!("{names}: {why}")).collect(),
             shrunk: reconciled.shrunk,
@@ -85,13 +85,13 @@ impl Engine {
             return Ok(self.journal.settle(entry.id, "not looked", self.now(issuer)).await?);
         }
         let subject = subject_of(entry);
-        let found = self
+        let listed = self
             .list(issuer, Scope::Siblings(subject), &crate::Silent)
             .await
             .map_err(|source| ObserveError::Listing { issuer: issuer.name.clone(), source })?;
         let parent = entry.observed.credential.as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
         let known = self.db.known(&issuer.name, Some(parent))?;
-        let reconciled = self.record(issuer, &known, &found).await?;
+        let reconciled = self.record(issuer, &known, &listed).await?;
         let orphan = reconciled.changes.iter().any(
             |change| matches!(change, Change::Appeared { version, .. } if version.origin == domain::Origin::Orphan),
         );
@@ -100,14 +100,9 @@ impl Engine {
         Ok(())
     }
 
-    async fn list(
-        &self,
-        issuer: &IssuerHandle,
-        scope: Scope,
-        progress: &dyn Progress,
-    ) -> Result<Vec<Found>, DriverError> {
+    async fn list(&self, issuer: &IssuerHandle, scope: Scope, progress: &dyn Progress) -> Result<Listed, DriverError> {
         let mut pages = issuer.driver.list(scope);
-        let mut found = Vec::new();
+        let mut listed = Listed::default();
         let mut asked_at = self.ports.clock.now();
         while let Some(page) = pages.try_next().await? {
             let told_at = self.ports.clock.now();
@@ -115,20 +110,22 @@ impl Engine {
                 issuer.set_clock(theirs, (asked_at, told_at));
             }
             asked_at = told_at;
-            found.extend(page.found);
-            progress.observing(&issuer.name, found.len(), page.total);
+            listed.found.extend(page.found);
+            listed.declared.extend(page.declared);
+            progress.observing(&issuer.name, listed.found.len(), page.total);
         }
-        Ok(found)
+        Ok(listed)
     }
 
     async fn record(
         &self,
         issuer: &IssuerHandle,
         known: &[KnownCredential],
-        found: &[Found],
+        listed: &Listed,
     ) -> Result<Reconciled, ObserveError> {
-        let markers = self.resolve_markers(known, found).await?;
-        let reconciled = reconcile(&issuer.name, known, found, &markers);
+        let markers = self.resolve_markers(known, &listed.found).await?;
+        let of = Known { issuer: &issuer.name, facts: &issuer.facts, credentials: known, markers: &markers };
+        let reconciled = reconcile(of, listed);
         self.db.record(&issuer.name, &reconciled.changes, self.now(issuer)).await?;
         let confirmed = self.ask_for_missing(issuer, known, &reconciled).await;
         self.db.record(&issuer.name, &confirmed, self.now(issuer)).await?;

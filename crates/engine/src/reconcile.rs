@@ -6,8 +6,11 @@
 use std::collections::{HashMap, HashSet};
 
 use db::{Change, CredentialFacts, KnownCredential, KnownVersion, NewVersion};
-use domain::{CredentialId, InvalidId, Origin, Parent, Presence, RotationId, SUCCESSOR_SUFFIX, VersionNumber, planted};
-use driver::Found;
+use domain::{
+    CredentialId, FactSheet, InvalidId, Origin, Overlap, Owner, Parent, Presence, RotationId, SUCCESSOR_SUFFIX,
+    VersionNumber, planted,
+};
+use driver::{Declared, Found};
 
 /// A listing that loses more than this share of what was there, and more than a handful, is not believed: a filter,
 /// a missing right or a stale replica is likelier than a mass deletion.
@@ -31,17 +34,33 @@ pub struct Shrunk {
     pub absent: usize,
 }
 
-/// Compares a complete listing with what is known in its scope. `markers` resolves our marks of rotations that are
-/// not under way any more.
-pub fn reconcile(
-    issuer: &str,
-    known: &[KnownCredential],
-    found: &[Found],
-    markers: &HashMap<RotationId, i64>,
-) -> Reconciled {
-    let mut comparison = Comparison::new(issuer, known, markers);
-    for one in found {
+/// A complete listing of some scope.
+#[derive(Debug, Default)]
+pub struct Listed {
+    pub found: Vec<Found>,
+    pub declared: Vec<Declared>,
+}
+
+/// What a listing is compared with.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    pub issuer: &'a str,
+    pub facts: &'a FactSheet,
+    pub credentials: &'a [KnownCredential],
+    /// Our marks of rotations that are not under way any more.
+    pub markers: &'a HashMap<RotationId, i64>,
+}
+
+/// Compares a complete listing with what is known in its scope.
+pub fn reconcile(known: Known<'_>, listed: &Listed) -> Reconciled {
+    let mut comparison = Comparison::new(known);
+    for one in &listed.found {
         if let Err(error) = comparison.take(one) {
+            comparison.out.unusable.push((one.names.join("/"), error));
+        }
+    }
+    for one in &listed.declared {
+        if let Err(error) = comparison.declare(one) {
             comparison.out.unusable.push((one.names.join("/"), error));
         }
     }
@@ -50,12 +69,13 @@ pub fn reconcile(
 
 struct Comparison<'a> {
     issuer: &'a str,
+    facts: &'a FactSheet,
     known: &'a [KnownCredential],
     by_handle: HashMap<&'a str, (usize, usize)>,
     by_id: HashMap<&'a str, usize>,
     by_rotation: HashMap<RotationId, usize>,
     /// What the platform says now of each known credential.
-    described: HashMap<usize, &'a Found>,
+    described: HashMap<usize, Description<'a>>,
     /// Highest version number given so far to credentials that grew in this listing.
     grown: HashMap<usize, u32>,
     met: HashSet<CredentialId>,
@@ -66,7 +86,7 @@ struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    fn new(issuer: &'a str, known: &'a [KnownCredential], markers: &HashMap<RotationId, i64>) -> Self {
+    fn new(Known { issuer, facts, credentials: known, markers }: Known<'a>) -> Self {
         let mut by_handle = HashMap::with_capacity(known.len());
         let mut by_id = HashMap::with_capacity(known.len());
         let mut by_rotation = HashMap::new();
@@ -89,6 +109,7 @@ impl<'a> Comparison<'a> {
         }
         Self {
             issuer,
+            facts,
             known,
             by_handle,
             by_id,
@@ -119,7 +140,9 @@ impl<'a> Comparison<'a> {
         if let Some(rotation) = found.marker.as_ref().map(domain::Marker::rotation)
             && let Some(&c) = self.by_rotation.get(&rotation)
         {
-            self.appeared(c, found, Origin::Orphan);
+            if !self.comes_again(c, &rotation) {
+                self.appeared(c, found, Origin::Orphan);
+            }
             return Ok(());
         }
         let id = CredentialId::new(self.issuer, found.names.iter().map(String::as_str))?;
@@ -133,10 +156,46 @@ impl<'a> Comparison<'a> {
             self.take_name(found);
         }
         if let Some(&c) = self.by_id.get(id.as_str()) {
-            self.described.insert(c, found);
-            self.appeared(c, found, Origin::Found);
+            self.described.insert(c, Description::of(found));
+            self.another(c, found);
         } else if self.met.insert(id.clone()) {
             self.meet(id, found, stray_name)?;
+        }
+        Ok(())
+    }
+
+    /// The answer to our issue was lost, and repeating it brings this very version with its secret: until then, it is
+    /// neither an orphan nor anything else.
+    fn comes_again(&self, c: usize, rotation: &RotationId) -> bool {
+        self.known.get(c).is_some_and(|credential| {
+            self.facts.of(&credential.kind).repeats_itself() && credential.rotation.as_ref() == Some(rotation)
+        })
+    }
+
+    /// An unmarked version of a known credential. Where a new one replaces the old one and our issue is in doubt, it
+    /// is what we issued, with its secret lost or about to come again.
+    fn another(&mut self, c: usize, found: &Found) {
+        let Some(credential) = self.known.get(c) else { return };
+        let facts = self.facts.of(&credential.kind);
+        if facts.overlap == Overlap::Replace && credential.issue_in_doubt {
+            if !facts.repeats_itself() {
+                self.appeared(c, found, Origin::Orphan);
+            }
+            return;
+        }
+        self.appeared(c, found, Origin::Found);
+    }
+
+    /// A credential that is to exist, whether or not any version of it is shown.
+    fn declare(&mut self, declared: &'a Declared) -> Result<(), InvalidId> {
+        let id = CredentialId::new(self.issuer, declared.names.iter().map(String::as_str))?;
+        let description = Description::declared(declared);
+        if let Some(&c) = self.by_id.get(id.as_str()) {
+            self.described.entry(c).or_insert(description);
+        } else if self.met.insert(id.clone()) {
+            let parent = self.parent_of(&declared.names)?;
+            let facts = self.facts_of(&description, false)?;
+            self.out.changes.push(Change::Met { credential: id, parent, facts, version: None });
         }
         Ok(())
     }
@@ -153,7 +212,7 @@ impl<'a> Comparison<'a> {
         if credential.stray {
             self.take_name(found);
         }
-        self.described.insert(c, found);
+        self.described.insert(c, Description::of(found));
         let name = found.names.last().map_or("", String::as_str);
         let listed = version.presence == Presence::Listed || version.revoked;
         if version.name != name || version.title != found.title || !listed {
@@ -176,33 +235,42 @@ impl<'a> Comparison<'a> {
     }
 
     fn meet(&mut self, credential: CredentialId, found: &Found, stray: bool) -> Result<(), InvalidId> {
-        let parent = self.parent_of(found)?;
-        self.out.changes.push(Change::Met {
-            credential,
-            parent,
-            facts: CredentialFacts {
-                name: found.names.last().cloned().unwrap_or_default(),
-                title: found.title.clone(),
-                locator: found.locator.clone(),
-                owner: found.owner.clone(),
-                parent_enabled: found.parent == Parent::Enabled,
-                stray,
-                name_taken: None,
-            },
-            version: new_version(VersionNumber(1), found, Origin::Found),
-        });
+        let parent = self.parent_of(&found.names)?;
+        let facts = self.facts_of(&Description::of(found), stray)?;
+        let version = Some(new_version(VersionNumber(1), found, Origin::Found));
+        self.out.changes.push(Change::Met { credential, parent, facts, version });
         Ok(())
+    }
+
+    fn facts_of(&self, described: &Description<'_>, stray: bool) -> Result<CredentialFacts, InvalidId> {
+        Ok(CredentialFacts {
+            name: described.names.last().cloned().unwrap_or_default(),
+            title: described.title.to_owned(),
+            locator: described.locator.to_owned(),
+            owner: described.owner.cloned(),
+            parent_enabled: described.parent == Parent::Enabled,
+            stray,
+            name_taken: None,
+            kind: described.kind.to_owned(),
+            minted_from: self.minted_from(described)?,
+            protected: described.protected,
+        })
+    }
+
+    fn minted_from(&self, described: &Description<'_>) -> Result<Option<CredentialId>, InvalidId> {
+        let names = described.minted_from;
+        names.map(|names| CredentialId::new(self.issuer, names.iter().map(String::as_str))).transpose()
     }
 
     fn take_name(&mut self, found: &Found) {
         let Some(name) = found.names.last() else { return };
-        let Ok(parent) = self.parent_of(found) else { return };
+        let Ok(parent) = self.parent_of(&found.names) else { return };
         let base = name.strip_suffix(SUCCESSOR_SUFFIX).unwrap_or(name).to_owned();
         self.taken.insert((parent, base), name.clone());
     }
 
-    fn parent_of(&self, found: &Found) -> Result<String, InvalidId> {
-        let above = found.names.split_last().map_or(&[][..], |(_, above)| above);
+    fn parent_of(&self, names: &[String]) -> Result<String, InvalidId> {
+        let above = names.split_last().map_or(&[][..], |(_, above)| above);
         Ok(CredentialId::new(self.issuer, above.iter().map(String::as_str))?.to_string())
     }
 
@@ -218,9 +286,14 @@ impl<'a> Comparison<'a> {
         for (c, credential) in self.known.iter().enumerate() {
             self.describe(c, credential);
         }
-        let live = |version: &KnownVersion| !version.revoked && version.presence != Presence::Gone;
+        let live = |version: &KnownVersion| {
+            !version.revoked && !matches!(version.presence, Presence::Gone | Presence::Prepared)
+        };
         let mut known = 0;
         for (c, credential) in self.known.iter().enumerate() {
+            if !self.facts.of(&credential.kind).lists_versions {
+                continue;
+            }
             for (v, version) in credential.versions.iter().enumerate().filter(|(_, version)| live(version)) {
                 known += 1;
                 if !self.seen.contains(&(c, v)) {
@@ -252,16 +325,22 @@ impl<'a> Comparison<'a> {
             parent_enabled: credential.parent_enabled,
             stray: credential.stray,
             name_taken,
+            kind: credential.kind.clone(),
+            minted_from: credential.minted_from.clone(),
+            protected: credential.protected,
         };
         let before = facts.clone();
         if let Some(found) = self.described.get(&c) {
-            facts.locator.clone_from(&found.locator);
+            found.locator.clone_into(&mut facts.locator);
             // A narrow listing need not tell the owner again; one that was known stays.
-            facts.owner = found.owner.clone().or(facts.owner);
+            facts.owner = found.owner.cloned().or(facts.owner);
             facts.parent_enabled = found.parent == Parent::Enabled;
+            found.kind.clone_into(&mut facts.kind);
+            facts.minted_from = self.minted_from(found).ok().flatten().or(facts.minted_from);
+            facts.protected = found.protected;
             if names_follow_people(credential) {
                 facts.name = found.names.last().cloned().unwrap_or_default();
-                facts.title.clone_from(&found.title);
+                found.title.clone_into(&mut facts.title);
             }
         }
         if facts != before || before.name_taken != credential.name_taken {
@@ -285,5 +364,47 @@ fn new_version(number: VersionNumber, found: &Found, origin: Origin) -> NewVersi
         origin,
         marker: found.marker.clone(),
         created_at: found.created_at,
+        expires_at: found.expires_at,
+    }
+}
+
+/// What a listing says of a credential, with a version or without.
+#[derive(Clone, Copy)]
+struct Description<'a> {
+    names: &'a [String],
+    title: &'a str,
+    locator: &'a str,
+    kind: &'static str,
+    owner: Option<&'a Owner>,
+    parent: Parent,
+    protected: bool,
+    minted_from: Option<&'a [String]>,
+}
+
+impl<'a> Description<'a> {
+    fn of(found: &'a Found) -> Self {
+        Self {
+            names: &found.names,
+            title: &found.title,
+            locator: &found.locator,
+            kind: found.kind,
+            owner: found.owner.as_ref(),
+            parent: found.parent,
+            protected: found.protected,
+            minted_from: found.minted_from.as_deref(),
+        }
+    }
+
+    fn declared(declared: &'a Declared) -> Self {
+        Self {
+            names: &declared.names,
+            title: &declared.title,
+            locator: &declared.locator,
+            kind: declared.kind,
+            owner: declared.owner.as_ref(),
+            parent: Parent::Enabled,
+            protected: false,
+            minted_from: declared.minted_from.as_deref(),
+        }
     }
 }

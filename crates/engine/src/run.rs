@@ -130,12 +130,7 @@ impl Engine {
     /// # Errors
     /// Those of the database.
     pub fn survey(&self, each: impl FnMut(Surveyed)) -> Result<(), db::ReadError> {
-        let issuers = self
-            .issuers
-            .values()
-            .map(|issuer| (issuer.name.clone(), (issuer.facts.clone(), self.now(issuer))))
-            .collect();
-        survey(&self.db, &*self.policies, &issuers, each)
+        survey(&self.db, &*self.policies, &self.views(), each)
     }
 
     /// What has something to do, and how each policy stands.
@@ -168,12 +163,12 @@ impl Engine {
             if plan.due(surveyed.now).is_none() && !in_doubt.contains(&id) && !retrying {
                 return;
             }
-            let issues = plan.steps.first().is_some_and(|planned| matches!(planned.step, Step::Issue { .. }));
+            let begins = plan.steps.first().is_some_and(|planned| planned.step.begins());
             candidates.push(Candidate {
                 id,
                 issuer: credential.issuer().to_owned(),
                 policy: applied.policy.name.clone(),
-                begins: issues && observed.rotation.is_none(),
+                begins: begins && observed.rotation.is_none(),
             });
         })?;
         Ok((candidates, standings))
@@ -280,7 +275,7 @@ fn take(report: &mut RunReport, walked: Vec<(i64, Walked)>) {
     }
 }
 
-/// The canary's successor is current everywhere, or its policy leaves the beginning to a person.
+/// The canary's successor is current everywhere, or the beginning is in a person's hands.
 fn came_through(walked: &Walked) -> bool {
     if !matches!(walked.end, End::Settled | End::Unfinished) || walked.credential.is_none() {
         return false;
@@ -289,7 +284,9 @@ fn came_through(walked: &Walked) -> bool {
         plan.steps.first().is_some_and(|planned| {
             matches!(
                 planned.step,
-                Step::Issue { .. }
+                Step::Prepare { .. }
+                    | Step::Issue { .. }
+                    | Step::AskPerson { .. }
                     | Step::Write { .. }
                     | Step::Verify { .. }
                     | Step::Promote { .. }
@@ -298,6 +295,8 @@ fn came_through(walked: &Walked) -> bool {
         })
     };
     let parked = walked.plan.findings.iter().any(|finding| matches!(finding, Finding::Parked { .. }));
-    let approval = walked.plan.findings.iter().any(|finding| matches!(finding, Finding::ApprovalWanted));
-    approval || !(parked || unproved(&walked.plan))
+    let person = walked.plan.findings.iter().any(|finding| {
+        matches!(finding, Finding::ApprovalWanted | Finding::TaskWaiting { .. } | Finding::TaskOverdue { .. })
+    });
+    person || !(parked || unproved(&walked.plan))
 }

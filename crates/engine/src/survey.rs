@@ -1,9 +1,7 @@
 //! Planning the whole inventory, from the database alone: a pass over rows, no network.
 
-use std::{collections::BTreeMap, sync::Arc};
-
-use db::{Db, Entry, IssuerView, Issuers, ReadError};
-use domain::{IssuerFacts, Plan, Timestamp};
+use db::{Db, Entry, Issuers, ReadError};
+use domain::{Plan, Timestamp};
 
 use crate::{Applied, Policies};
 
@@ -25,14 +23,10 @@ pub struct Surveyed {
 pub fn survey(
     db: &Db,
     policies: &dyn Policies,
-    issuers: &BTreeMap<String, (Arc<IssuerFacts>, Timestamp)>,
+    issuers: &Issuers,
     mut each: impl FnMut(Surveyed),
 ) -> Result<(), ReadError> {
-    let views: Issuers = issuers
-        .iter()
-        .map(|(name, (facts, now))| (name.clone(), IssuerView { facts: facts.clone(), now: *now }))
-        .collect();
-    db.scan_entries(&views, |entry| {
+    db.scan_entries(issuers, |entry| {
         let now = entry.now;
         let planned = policies
             .applied(&entry.observed.credential, now)

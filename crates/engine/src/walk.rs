@@ -138,7 +138,7 @@ impl Engine {
     fn due(&self, entry: &Entry, applied: &Applied, plan: &Plan, request: &RunRequest) -> Option<Planned> {
         let issuer = self.issuers.get(entry.observed.credential.issuer())?;
         let due = plan.due(self.now(issuer))?;
-        let begins = matches!(due.step, Step::Issue { .. }) && entry.observed.rotation.is_none();
+        let begins = due.step.begins() && entry.observed.rotation.is_none();
         let asks = applied.policy.mode == Mode::Ask && entry.observed.requested.is_none();
         let approved = request.approved.contains(entry.observed.credential.as_str());
         (!(begins && asks) || approved).then(|| due.clone())

@@ -7,7 +7,7 @@ pub mod ibm_apic;
 
 use std::sync::Arc;
 
-use domain::IssuerFacts;
+use domain::FactSheet;
 use driver::{InvalidSettings, Issuer, Ports, Settings};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -34,7 +34,7 @@ pub struct IssuerDriver {
     pub gateway: &'static [(&'static str, &'static str)],
     pub configure: Configure,
     /// What is true of an issuer with these keys. Fetches no secret, calls nobody.
-    pub facts: fn(&Settings) -> Result<IssuerFacts, InvalidSettings>,
+    pub facts: fn(&Settings) -> Result<FactSheet, InvalidSettings>,
     /// Schema of the driver's own keys.
     pub schema: fn() -> schemars::Schema,
     pub twin: TwinDriver,

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use db::{Access, Db, Journal};
-use domain::{CredentialId, IssuerFacts, Policy, Timestamp};
-use driver::{Calls, Issuer, Ports, SecretStore};
-use engine::{Applied, Engine, Parts, Policies, ProbeTemplate};
+use db::{Access, Db, IssuerView, Issuers, Journal};
+use domain::{CredentialId, Duration, FactSheet, Policy, Timestamp};
+use driver::{Calls, Ports, SecretStore};
+use engine::{Applied, ConfiguredIssuer, Engine, Parts, Policies, ProbeTemplate};
 use secret::{Keyring, SecretMap};
 use stores::{StoreDriver, StorePorts};
 
@@ -33,9 +33,6 @@ pub(crate) fn with_drivers<T>(then: impl FnOnce(&Drivers<'_>) -> T) -> T {
     let stores: Vec<_> = store_drivers().iter().map(|driver| words(driver.name, &[], driver.schema)).collect();
     then(&Drivers { issuers: &issuers, stores: &stores })
 }
-
-/// Name, driver and facts of one configured issuer.
-type ConfiguredIssuer = (String, Arc<dyn Issuer>, IssuerFacts);
 
 /// A configuration with its database and keys.
 #[derive(Debug, Clone)]
@@ -88,9 +85,8 @@ impl Opened {
                 let driver = issuers::find(&issuer.driver).ok_or_else(|| unknown_driver(&issuer.driver))?;
                 let built = (driver.configure)(&issuer.keys.settings, &ports)
                     .map_err(|invalid| Complaint::from(issuer.keys.complaint(&invalid)))?;
-                let mut facts = built.facts();
-                facts.propagation = issuer.propagation.unwrap_or(facts.propagation);
-                Ok((issuer.name.clone(), built, facts))
+                let facts = overridden(built.facts(), issuer.propagation);
+                Ok(ConfiguredIssuer { name: issuer.name.clone(), driver: built, facts })
             })
             .collect()
     }
@@ -112,16 +108,15 @@ impl Opened {
     }
 
     /// Facts of every configured issuer, without its secrets: for commands that only read.
-    pub(crate) fn facts(&self) -> Result<Vec<(String, IssuerFacts)>, Complaint> {
+    pub(crate) fn facts(&self) -> Result<Vec<(String, FactSheet)>, Complaint> {
         self.config
             .issuers
             .iter()
             .map(|issuer| {
                 let driver = issuers::find(&issuer.driver).ok_or_else(|| unknown_driver(&issuer.driver))?;
-                let mut facts = (driver.facts)(&issuer.keys.settings)
+                let facts = (driver.facts)(&issuer.keys.settings)
                     .map_err(|invalid| Complaint::from(issuer.keys.complaint(&invalid)))?;
-                facts.propagation = issuer.propagation.unwrap_or(facts.propagation);
-                Ok((issuer.name.clone(), facts))
+                Ok((issuer.name.clone(), overridden(facts, issuer.propagation)))
             })
             .collect()
     }
@@ -160,6 +155,13 @@ impl Opened {
     }
 }
 
+fn overridden(facts: FactSheet, propagation: Option<Duration>) -> FactSheet {
+    match propagation {
+        Some(propagation) => facts.with_propagation(propagation),
+        None => facts,
+    }
+}
+
 fn issuer_ports(ca_file: Option<&std::path::Path>) -> Result<Ports, Complaint> {
     system_ports(ca_file).map_err(|error: ClientError| {
         Complaint::new(Code::ConfigAuthority, "the HTTP client cannot be set up")
@@ -193,6 +195,7 @@ impl Policies for ConfiguredPolicies {
             quiet_for: configured.quiet_for,
             retire_after: configured.retire_after,
             deliver: Vec::new(),
+            task_within: configured.task_within,
             begin_not_before: None,
         });
         Some(Applied { policy, probe })
@@ -217,11 +220,11 @@ pub(crate) fn survey(
     each: impl FnMut(engine::Surveyed),
 ) -> Result<(), Complaint> {
     let now = opened.now();
-    let mut issuers = BTreeMap::new();
+    let mut issuers = Issuers::new();
     for (name, facts) in opened.facts()? {
         let offset = states.iter().find(|state| state.issuer == name).map(|state| state.clock_offset);
         let theirs = now.saturating_add(offset.unwrap_or_default()).unwrap_or(now);
-        issuers.insert(name, (Arc::new(facts), theirs));
+        issuers.insert(name, IssuerView { facts, now: theirs });
     }
     Ok(engine::survey(&opened.db, &opened.policies(), &issuers, each)?)
 }

@@ -1,7 +1,7 @@
 //! What can be refused without a call, before anything is issued: at the beginning of a rotation, and again whenever
 //! its successor has to be made anew, since the platform may have changed meanwhile.
 
-use domain::{Finding, Overlap, Parent};
+use domain::{Finding, Parent};
 
 use crate::situation::Situation;
 
@@ -16,7 +16,6 @@ pub(crate) fn refusal(situation: &Situation<'_>) -> Option<Finding> {
     if let Some(name) = &observed.name_taken {
         return Some(Finding::NameTaken { name: name.clone() });
     }
-    let Overlap::Concurrent { live_max } = observed.facts.overlap;
     let used = observed.slots.used;
-    live_max.filter(|max| used >= *max).map(|live_max| Finding::NoSlot { used, live_max })
+    observed.facts.live_max().filter(|max| used >= *max).map(|live_max| Finding::NoSlot { used, live_max })
 }

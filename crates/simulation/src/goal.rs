@@ -29,13 +29,13 @@ impl Stage {
             let facts = world.platform.facts;
             let facts = domain::IssuerFacts {
                 overlap: domain::Overlap::Concurrent { live_max: facts.live_max },
-                propagation: facts.propagation,
                 names: facts.names,
                 usage: facts.usage,
+                ..domain::IssuerFacts::overlapping(facts.propagation)
             };
             (facts, world.now)
         };
-        let view = IssuerView { facts: std::sync::Arc::new(facts), now: observed_at };
+        let view = IssuerView { facts: facts.into(), now: observed_at };
         self.db().scan_entries(&Issuers::from([("sim".to_owned(), view)]), each).unwrap();
     }
 

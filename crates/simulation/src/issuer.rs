@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
-use domain::{Handle, IssuerFacts, Marker, Overlap, Parent, Timestamp, Usage};
+use domain::{FactSheet, Handle, IssuerFacts, Marker, Overlap, Parent, Timestamp, Usage};
 use driver::{
     DriverError, Found, IssueRequest, Issued, Issuer, IssuerCheck, Kind, Listing, ListingStream, Lookup, Renamer,
     Revoked, Scope, Subject, Ticket, Trial, UsageSource, Verifier,
@@ -55,7 +55,7 @@ impl ModelIssuer {
             let keep = |at: usize| fault != Some(Fault::Short) || at % 2 == 1;
             let found = all.into_iter().skip(number * PAGE).take(PAGE).enumerate();
             let found = found.filter(|(at, _)| keep(*at)).map(|(_, found)| found).collect();
-            Ok((Listing { found, total: None, at: tells_time.then_some(world.now) }, more))
+            Ok((Listing { found, declared: Vec::new(), total: None, at: tells_time.then_some(world.now) }, more))
         };
         self.stage.cross(Verb::List, words, None, page).await
     }
@@ -73,10 +73,14 @@ fn found(world: &World, one: &Minted) -> Found {
         title: one.title.clone(),
         handle: Handle::parse(&one.handle).unwrap(),
         locator: one.credential.to_string(),
+        kind: "",
         marker: one.marker.as_ref().and_then(|marker| Marker::find(marker.as_str())),
         created_at: one.created_at,
+        expires_at: None,
         owner: None,
         parent: Parent::Enabled,
+        protected: false,
+        minted_from: None,
     }
 }
 
@@ -90,13 +94,14 @@ fn refused(refusal: Refusal) -> DriverError {
 
 #[async_trait]
 impl Issuer for ModelIssuer {
-    fn facts(&self) -> IssuerFacts {
+    fn facts(&self) -> FactSheet {
         IssuerFacts {
             overlap: Overlap::Concurrent { live_max: self.facts.live_max },
-            propagation: self.facts.propagation,
             names: self.facts.names,
             usage: self.facts.usage,
+            ..IssuerFacts::overlapping(self.facts.propagation)
         }
+        .into()
     }
 
     async fn check(&self) -> Result<IssuerCheck, DriverError> {
@@ -127,7 +132,7 @@ impl Issuer for ModelIssuer {
         self.stage.cross(Verb::LookUp, || words, None, look).await
     }
 
-    async fn issue(&self, request: &IssueRequest, ticket: &Ticket) -> Result<Issued, DriverError> {
+    async fn issue(&self, request: &IssueRequest<'_>, ticket: &Ticket) -> Result<Issued, DriverError> {
         let credential = index(&request.subject);
         let (name, title) = (request.name.clone(), request.title.clone());
         let words = format!("issue c{credential} as {name}");
@@ -142,6 +147,7 @@ impl Issuer for ModelIssuer {
                 name: name.clone(),
                 title: title.clone(),
                 created_at: one.created_at,
+                expires_at: None,
                 secret: secret(&one.handle, &one.secret),
             })
         };

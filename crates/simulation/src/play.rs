@@ -13,7 +13,7 @@ use std::{
 use db::Journal;
 use domain::{Duration, Timestamp};
 use driver::Issuer as _;
-use engine::{Engine, Parts, RunReport, RunRequest, Silent};
+use engine::{ConfiguredIssuer, Engine, Parts, RunReport, RunRequest, Silent};
 use futures_util::FutureExt as _;
 use secret::{Keyring, RootKey};
 
@@ -166,7 +166,7 @@ impl Player<'_> {
                 journal,
                 keyring: keyring(),
                 ports,
-                issuers: vec![("sim".to_owned(), Arc::new(issuer), facts)],
+                issuers: vec![ConfiguredIssuer { name: "sim".to_owned(), driver: Arc::new(issuer), facts }],
                 stores: [store("one"), store("two")].into(),
                 policies: Arc::new(Configured(stage.clone())),
             };

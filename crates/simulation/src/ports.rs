@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{Duration, Timestamp};
-use driver::{Clock, Effect, Entropy, Http, HttpError, HttpFailure, HttpRequest, HttpResponse, Ports};
+use driver::{Clock, Effect, Entropy, Http, HttpError, HttpFailure, HttpRequest, HttpResponse, NoEntropy, Ports};
 use twin::Random;
 
 use crate::stage::Stage;
@@ -63,6 +63,14 @@ struct Seeded(Mutex<Random>);
 impl Entropy for Seeded {
     fn next(&self) -> u64 {
         self.0.lock().unwrap().next_u64()
+    }
+
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoEntropy> {
+        for chunk in bytes.chunks_mut(8) {
+            let next = self.next().to_le_bytes();
+            chunk.copy_from_slice(&next[..chunk.len()]);
+        }
+        Ok(())
     }
 }
 

@@ -180,6 +180,7 @@ impl Terms {
             quiet_for: self.quiet_for,
             retire_after: self.rotate_after.saturating_add(self.rotate_after),
             deliver: stores.map(|store| destination(store, credential)).collect(),
+            task_within: Duration::from_hours(7 * 24),
             begin_not_before: None,
         }
     }

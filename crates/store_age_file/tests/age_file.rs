@@ -16,7 +16,8 @@ use db::Db;
 use domain::{CredentialId, Fingerprint, SecretPath, Timestamp};
 use driver::{
     AttemptKey, Clock, Delivery, Discarded, DriverError, Effect, Entropy, Form, Http, HttpError, HttpFailure,
-    HttpRequest, HttpResponse, Kind, Label, Ports, SecretStore, Settings, StoreVersion, StoredVersion, Ticket,
+    HttpRequest, HttpResponse, Kind, Label, NoEntropy, Ports, SecretStore, Settings, StoreVersion, StoredVersion,
+    Ticket,
 };
 use secret::{Keyring, RootKey, Secret, SecretMap};
 use stores::{Configured, StorePorts};
@@ -45,6 +46,11 @@ impl Clock for Still {
 impl Entropy for Still {
     fn next(&self) -> u64 {
         4
+    }
+
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoEntropy> {
+        bytes.fill(4);
+        Ok(())
     }
 }
 

@@ -17,7 +17,7 @@ use db::{Access, Db, Rows, Unit, values};
 use domain::{CredentialId, SecretPath, Timestamp};
 use driver::{
     AttemptKey, Clock, Delivery, Discarded, DriverError, Effect, Entropy, Form, Http, HttpError, HttpFailure,
-    HttpRequest, HttpResponse, Kind, Label, Ports, SecretStore, Settings, StoreState, StoreVersion, Ticket,
+    HttpRequest, HttpResponse, Kind, Label, NoEntropy, Ports, SecretStore, Settings, StoreState, StoreVersion, Ticket,
 };
 use secret::{Keyring, OpenError, RootKey, SecretMap};
 use stores::{
@@ -49,6 +49,11 @@ impl Clock for Still {
 impl Entropy for Still {
     fn next(&self) -> u64 {
         4
+    }
+
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoEntropy> {
+        bytes.fill(4);
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Facts, the preflight, and usage.
 
+use domain::{Ending, IssuerFacts, Minting, Performer};
 use driver::{Kind, Trial};
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,9 +9,14 @@ use super::stage::{Stage, subject};
 pub(super) async fn agree_with_facts(it: &Stage) {
     let facts = it.issuer.facts();
     assert_eq!(facts, it.issuer.facts(), "facts do not change");
-    assert_eq!(facts.names, it.issuer.renamer().is_some(), "names are there to be given back");
-    assert_eq!(facts.usage, it.issuer.usage().is_some());
-    assert!(facts.propagation >= SignedDuration::ZERO);
+    let any = |fact: fn(&IssuerFacts) -> bool| facts.all().any(fact);
+    assert_eq!(any(|facts| facts.names), it.issuer.renamer().is_some(), "names are there to be given back");
+    assert_eq!(any(|facts| facts.usage), it.issuer.usage().is_some());
+    assert_eq!(any(|facts| facts.disable), it.issuer.disabler().is_some());
+    assert_eq!(any(|facts| facts.minting == Minting::ByUs), it.issuer.minter().is_some());
+    let person = |facts: &IssuerFacts| facts.issued_by == Performer::Person || facts.ending == Ending::ByPerson;
+    assert_eq!(any(person), it.issuer.assisted().is_some());
+    assert!(facts.all().all(|facts| facts.propagation >= SignedDuration::ZERO));
 }
 
 pub(super) async fn preflight_passes(it: &Stage) {

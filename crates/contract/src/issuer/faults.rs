@@ -102,7 +102,7 @@ pub(super) async fn late_change_is_borne(it: &Stage) {
     it.clear_faults();
     assert_eq!(it.gateway(&issued.secret), Some(401), "the gateway has not heard of it");
     assert!(matches!(it.look_up(&original, &issued.handle).await, Lookup::There { .. }), "the platform has");
-    it.pass(it.issuer.facts().propagation);
+    it.pass(it.issuer.facts().main.propagation);
     assert_eq!(it.gateway(&issued.secret), Some(200), "within the time that the facts allow");
 }
 

@@ -9,8 +9,8 @@ use std::{
 
 use domain::{CredentialId, Handle, Marker, RotationId};
 use driver::{
-    Budget, Calls, Clock, DriverError, Found, IssueRequest, Issued, Issuer, Lookup, Ports, Revoked, Scope, Settings,
-    Subject, Ticket, Trial,
+    AttemptKey, Budget, Calls, Clock, DriverError, Found, IssueRequest, Issued, Issuer, Lookup, Ports, Revoked, Scope,
+    Settings, Subject, Ticket, Trial,
 };
 use futures_util::StreamExt;
 use jiff::{SignedDuration, Timestamp};
@@ -123,7 +123,7 @@ impl Stage {
 
     /// Long enough for every change to hold everywhere.
     pub(super) fn propagate(&self) {
-        self.pass(self.issuer.facts().propagation);
+        self.pass(self.issuer.facts().main.propagation);
     }
 
     pub(super) async fn try_list(&self, scope: Scope) -> Result<Vec<Found>, DriverError> {
@@ -151,7 +151,7 @@ impl Stage {
         all.into_iter().next().expect("the stage has a credential")
     }
 
-    pub(super) async fn try_issue(&self, request: &IssueRequest) -> Result<Issued, DriverError> {
+    pub(super) async fn try_issue(&self, request: &IssueRequest<'_>) -> Result<Issued, DriverError> {
         self.seen(self.issuer.issue(request, &ticket()).await)
     }
 
@@ -239,12 +239,15 @@ pub(super) fn name(found: &Found) -> &str {
 }
 
 /// What the engine would ask for.
-pub(super) fn successor(original: &Found, attempt: u32) -> IssueRequest {
+pub(super) fn successor(original: &Found, attempt: u32) -> IssueRequest<'static> {
     IssueRequest {
         subject: subject(original),
         name: format!("{}{}", name(original), domain::SUCCESSOR_SUFFIX),
         title: format!("{}{}", original.title, domain::SUCCESSOR_SUFFIX),
         marker: Marker::new(&RotationId::new("0192f0e4-contract"), attempt),
+        token: AttemptKey(format!("0192f0e4-contract:{attempt}")),
+        chosen: None,
+        minted_from: None,
     }
 }
 

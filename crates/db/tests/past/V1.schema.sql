@@ -55,15 +55,19 @@ CREATE TABLE engine_epoch (
     epoch INTEGER NOT NULL
 ) STRICT;
 
--- One managed credential, with the rotation under way if there is one.
+-- One managed credential, with the rotation under way if there is one. `kind` is the driver's word for which of its
+-- facts hold; `minted_from` is the identifier of the credential with which it is minted.
 CREATE TABLE credential (
     id INTEGER NOT NULL PRIMARY KEY,
     credential TEXT NOT NULL UNIQUE,
     issuer TEXT NOT NULL,
     parent TEXT NOT NULL,
+    kind TEXT NOT NULL,
     name TEXT NOT NULL,
     title TEXT NOT NULL,
     locator TEXT NOT NULL,
+    minted_from TEXT,
+    protected INTEGER NOT NULL,
     owner_name TEXT,
     owner_email TEXT,
     parent_enabled INTEGER NOT NULL,
@@ -90,9 +94,11 @@ CREATE TABLE credential (
 ) STRICT;
 CREATE INDEX credential_by_issuer ON credential (issuer);
 CREATE INDEX credential_by_parent ON credential (parent);
+CREATE INDEX credential_minted ON credential (minted_from) WHERE minted_from IS NOT NULL;
 CREATE INDEX credential_in_rotation ON credential (rotation_id) WHERE rotation_id IS NOT NULL;
 
--- One minted instance. Never deleted: dead versions are evidence.
+-- One minted instance. Never deleted: dead versions are evidence. While `presence` is 'prepared', the platform is still
+-- to be told of it, and `handle` is a name of ours.
 CREATE TABLE version (
     credential_id INTEGER NOT NULL REFERENCES credential (id),
     number INTEGER NOT NULL,
@@ -103,6 +109,8 @@ CREATE TABLE version (
     marker TEXT,
     created_at INTEGER NOT NULL,
     presence TEXT NOT NULL,
+    expires_at INTEGER,
+    disabled_at INTEGER,
     verified_at INTEGER,
     revoked_at INTEGER,
     dead_at INTEGER,
@@ -159,6 +167,21 @@ CREATE TABLE journal (
 ) STRICT;
 CREATE INDEX journal_by_credential ON journal (credential_id, id);
 CREATE INDEX journal_open ON journal (phase) WHERE phase IN ('begun', 'in_doubt');
+
+-- A step that waits for a person. At most one of a credential is open.
+CREATE TABLE task (
+    id INTEGER NOT NULL PRIMARY KEY,
+    credential_id INTEGER NOT NULL REFERENCES credential (id),
+    rotation_id TEXT NOT NULL,
+    ask TEXT NOT NULL,
+    version INTEGER,
+    asked_at INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    ended_by TEXT,
+    outcome TEXT
+) STRICT;
+CREATE UNIQUE INDEX task_open ON task (credential_id) WHERE ended_at IS NULL;
 
 -- Words of people: holds, releases, requests. Part of a credential's history.
 CREATE TABLE decision (

@@ -4,11 +4,12 @@ mod deliver;
 mod issue;
 mod prove;
 mod retire;
+mod switch;
 
 use std::time::Duration as StdDuration;
 
 use db::{BeginError, Entry, Intent, Outcome};
-use domain::{Cause, Duration, Overlap, Planned, Reason, RotationId, Step, Timestamp, planted};
+use domain::{Cause, Duration, Planned, Reason, RotationId, Step, Timestamp, planted};
 use driver::{DriverError, Effect, Kind, Ticket};
 
 use crate::{Applied, Engine, IssuerHandle, crash};
@@ -66,8 +67,8 @@ impl Engine {
     ) -> Result<Performed, db::WriteError> {
         let under_way = entry.observed.rotation.as_ref().map(|rotation| &rotation.id);
         let rotation = under_way.cloned().unwrap_or_else(|| self.new_rotation());
-        let cause = entry.observed.requested.clone().unwrap_or(Cause::Age);
-        let opens = (under_way.is_none() && matches!(planned.step, Step::Issue { .. })).then_some((&rotation, &cause));
+        let cause = cause_of(entry, &planned.reason);
+        let opens = (under_way.is_none() && planned.step.begins()).then_some((&rotation, &cause));
         let intent = Intent {
             credential_id: entry.id,
             rotation: under_way,
@@ -76,12 +77,12 @@ impl Engine {
             now: self.now(issuer),
             opens,
             reserves: match &planned.step {
-                Step::Issue { .. } => &applied.policy.deliver,
+                step if step.begins() => &applied.policy.deliver,
                 Step::Write { destination, .. } => std::slice::from_ref(destination),
                 _ => &[],
             },
-            live_max: match (&planned.step, issuer.facts.overlap) {
-                (Step::Issue { .. }, Overlap::Concurrent { live_max }) => live_max,
+            live_max: match &planned.step {
+                Step::Issue { .. } => entry.observed.facts.live_max(),
                 _ => None,
             },
         };
@@ -150,7 +151,11 @@ impl From<DriverError> for StepEnd {
 impl Work<'_> {
     async fn effect(&self, step: &Step, reason: &Reason, ticket: &Ticket) -> StepEnd {
         let end = match step {
+            Step::Prepare { .. } => self.prepare().await,
             Step::Issue { .. } => self.issue(ticket).await,
+            Step::AskPerson { ask } => self.ask_person(*ask).await,
+            Step::Disable { version } => self.disable(*version, ticket).await,
+            Step::Enable { version } => self.enable(*version, ticket).await,
             Step::Write { version, destination } => self.write(*version, destination, ticket).await,
             Step::Verify { version } => self.verify(*version).await,
             Step::Promote { version, destination } => self.promote(*version, destination, ticket).await,
@@ -229,6 +234,12 @@ impl Work<'_> {
             .version(number)
             .ok_or_else(|| StepEnd::NotAsPlanned(format!("version {number} is not on record")))
     }
+}
+
+/// Why a rotation is opened, as it is kept with it.
+fn cause_of(entry: &Entry, reason: &Reason) -> Cause {
+    let requested = entry.observed.requested.clone();
+    requested.unwrap_or(if *reason == Reason::ParentTurned { Cause::ParentTurned } else { Cause::Age })
 }
 
 /// Doubles from attempt to attempt; half of it is fixed, half random, so that many that failed together do not come

@@ -133,7 +133,7 @@ async fn listing(client: &Client, orgs: &Orgs, page: Answered<Page<AppObject>>) 
             found.push(place.found(credential)?);
         }
     }
-    Ok(Listing { found, total: None, at: page.at })
+    Ok(Listing { found, declared: Vec::new(), total: None, at: page.at })
 }
 
 fn place(orgs: &Orgs, app: &mut AppObject) -> Result<Place, DriverError> {
@@ -176,7 +176,7 @@ pub(super) async fn siblings(client: &Client, subject: &Subject) -> Result<Listi
         Org { id: at.org_id, name: name_of_org(&subject.credential).unwrap_or_default(), owner: None, enabled: true };
     let place = Place::read(Arc::new(org), &app.value)?;
     let found = credentials.value.into_iter().map(|credential| place.found(credential)).collect::<Result<_, _>>()?;
-    Ok(Listing { found, total: None, at: paging::earlier(app.at, credentials.at) })
+    Ok(Listing { found, declared: Vec::new(), total: None, at: paging::earlier(app.at, credentials.at) })
 }
 
 /// The organisation's name from the identifier, with the escapes of [`CredentialId`] taken back.

@@ -26,7 +26,7 @@ mod walk;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::{Duration, Handle, IssuerFacts, Overlap, Timestamp, Usage};
+use domain::{Duration, FactSheet, Handle, IssuerFacts, Timestamp, Usage};
 use driver::{
     DriverError, Effect, HttpRequest, HttpResponse, InvalidSettings, IssueRequest, Issued, Issuer, IssuerCheck, Kind,
     ListingStream, Lookup, Method, Ports, Renamer, Revoked, Scope, Settings, Subject, Ticket, Trial, UsageSource,
@@ -60,7 +60,7 @@ pub const DRIVER: IssuerDriver = IssuerDriver {
     levels: &["consumer_org", "app", "credential"],
     gateway: &[("X-IBM-Client-Id", CLIENT_ID), ("X-IBM-Client-Secret", CLIENT_SECRET)],
     configure,
-    facts: |_| Ok(facts()),
+    facts: |_| Ok(facts().into()),
     schema,
     twin: TwinDriver {
         options: twin_options::OPTIONS,
@@ -77,13 +77,8 @@ fn configure(settings: &Settings, ports: &Ports) -> Result<Arc<dyn Issuer>, Inva
 }
 
 fn facts() -> IssuerFacts {
-    IssuerFacts {
-        // No limit of pairs is published.
-        overlap: Overlap::Concurrent { live_max: None },
-        propagation: PROPAGATION,
-        names: true,
-        usage: true,
-    }
+    // No limit of pairs is published.
+    IssuerFacts { names: true, usage: true, ..IssuerFacts::overlapping(PROPAGATION) }
 }
 
 fn schema() -> schemars::Schema {
@@ -97,8 +92,8 @@ struct IbmApic {
 
 #[async_trait]
 impl Issuer for IbmApic {
-    fn facts(&self) -> IssuerFacts {
-        facts()
+    fn facts(&self) -> FactSheet {
+        facts().into()
     }
 
     async fn check(&self) -> Result<IssuerCheck, DriverError> {
@@ -157,7 +152,7 @@ impl Issuer for IbmApic {
         Ok(Lookup::There { title: names.title.unwrap_or_else(|| names.name.clone()), name: names.name })
     }
 
-    async fn issue(&self, request: &IssueRequest, _ticket: &Ticket) -> Result<Issued, DriverError> {
+    async fn issue(&self, request: &IssueRequest<'_>, _ticket: &Ticket) -> Result<Issued, DriverError> {
         const DOING: &str = "creating the credential";
         let url = self.client.credentials(&Locator::of(&request.subject)?)?;
         let body = NewCredential { name: &request.name, title: &request.title, summary: request.marker.as_str() };
@@ -173,6 +168,7 @@ impl Issuer for IbmApic {
             title: created.title.unwrap_or_else(|| created.name.clone()),
             name: created.name,
             created_at: created.created_at,
+            expires_at: None,
             secret: SecretMap::new([
                 (CLIENT_ID.to_owned(), created.client_id.0),
                 (CLIENT_SECRET.to_owned(), created.client_secret.0),

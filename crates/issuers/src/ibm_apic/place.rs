@@ -102,10 +102,14 @@ impl Place {
             title: credential.title.unwrap_or(credential.name),
             handle,
             locator: self.locator().to_string(),
+            kind: "",
             marker: credential.summary.as_deref().and_then(Marker::find),
             created_at,
+            expires_at: None,
             owner: self.org.owner.clone(),
             parent: self.parent,
+            protected: false,
+            minted_from: None,
         })
     }
 }

@@ -80,7 +80,7 @@ async fn credentials(client: &Client, place: &Place) -> Result<Brought, DriverEr
     match paging::credentials(client, &at)?.whole::<CredentialObject>(client).await {
         Ok(list) => {
             let found = list.value.into_iter().map(|object| place.found(object)).collect::<Result<_, _>>()?;
-            Ok(Brought::Credentials(Listing { found, total: None, at: list.at }))
+            Ok(Brought::Credentials(Listing { found, declared: Vec::new(), total: None, at: list.at }))
         }
         Err(error) => {
             unless_gone(client, error, client.app(&at)?).await?;

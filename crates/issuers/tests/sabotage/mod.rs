@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use contract::issuer::Configure;
-use domain::{Handle, IssuerFacts, Timestamp, Usage};
+use domain::{FactSheet, Handle, Timestamp, Usage};
 use driver::{
     DriverError, Effect, InvalidSettings, IssueRequest, Issued, Issuer, IssuerCheck, Kind, Listing, ListingStream,
     Lookup, Ports, Renamer, Revoked, Scope, Settings, Subject, Ticket, Trial, UsageSource, Verifier,
@@ -70,7 +70,7 @@ impl<const DEFECT: u8> Sabotaged<DEFECT> {
 
 #[async_trait]
 impl<const DEFECT: u8> Issuer for Sabotaged<DEFECT> {
-    fn facts(&self) -> IssuerFacts {
+    fn facts(&self) -> FactSheet {
         self.good.facts()
     }
 
@@ -90,7 +90,7 @@ impl<const DEFECT: u8> Issuer for Sabotaged<DEFECT> {
         }
     }
 
-    async fn issue(&self, request: &IssueRequest, ticket: &Ticket) -> Result<Issued, DriverError> {
+    async fn issue(&self, request: &IssueRequest<'_>, ticket: &Ticket) -> Result<Issued, DriverError> {
         let mut answer = self.good.issue(request, ticket).await;
         if DEFECT == REPEATS_WRITES && answer.is_err() {
             answer = self.good.issue(request, ticket).await;

@@ -4,6 +4,8 @@ use db::Access;
 use driver::IssuerCheck;
 use serde_json::json;
 
+use engine::ConfiguredIssuer;
+
 use crate::{
     complaint::{Complaint, Exit},
     shell::{Ended, Shell},
@@ -42,8 +44,8 @@ pub(crate) async fn check(shell: &Shell) -> Ended {
         Checked::passed("root key", "opens the database".to_owned()),
     ];
     let mut complaints = Vec::new();
-    for (name, issuer, _) in opened.issuers()? {
-        match issuer.check().await {
+    for ConfiguredIssuer { name, driver, .. } in opened.issuers()? {
+        match driver.check().await {
             Ok(check) => lines.extend(issuer_lines(&name, check)),
             Err(error) => {
                 lines.push(Checked { on: format!("issuer {name}"), result: Verdict::Failed, what: error.to_string() });

@@ -17,6 +17,7 @@ use super::{
 
 const ROTATE_AFTER: Period = Period::days(90);
 const OVERLAP: Period = Period::days(10);
+const TASK_WITHIN: Period = Period::days(7);
 const QUIET_FOR: Period = Period::days(1);
 
 /// One `[[policy]]`.
@@ -30,6 +31,7 @@ pub(crate) struct PolicyConfig {
     pub(crate) retire_when: RetireWhen,
     pub(crate) quiet_for: SignedDuration,
     pub(crate) retire_after: SignedDuration,
+    pub(crate) task_within: SignedDuration,
     pub(crate) deliver: Vec<DeliverConfig>,
     pub(crate) verify: Option<Arc<VerifyConfig>>,
     pub(crate) schedule: Option<Schedule>,
@@ -68,6 +70,7 @@ impl PolicyConfig {
             quiet_for: self.quiet_for,
             retire_after: self.retire_after,
             deliver,
+            task_within: self.task_within,
             begin_not_before: self.begin(credential, now).filter(|begin| *begin > now),
         })
     }
@@ -135,6 +138,7 @@ pub(super) fn check(
             RetireWhenWord::OverlapOver => RetireWhen::OverlapOver,
         },
         quiet_for: periods.quiet_for.duration(),
+        task_within: table.task_within.unwrap_or(TASK_WITHIN).duration(),
         retire_after: periods.retire_after.duration(),
         deliver,
         verify: verify.map(Arc::new),

@@ -83,6 +83,9 @@ pub(super) struct PolicyTable {
     /// Age past which an old version that still lives is escalated; it is never cut. Default: rotate_after and overlap
     /// together.
     pub(super) retire_after: Option<Period>,
+    /// How long a person has for a step that only a person can do. Then it escalates; it never goes on without them.
+    /// Default "7d".
+    pub(super) task_within: Option<Period>,
     #[serde(default)]
     pub(super) mode: ModeWord,
     /// Where consumers read.

@@ -20,7 +20,9 @@ pub(crate) fn deliver(situation: &mut Situation<'_>) -> Option<Answer> {
     let reason = match &rotation.cause {
         Cause::Rollback { by, .. } | Cause::Abandon { by, .. } => Reason::RolledBack { by: by.clone() },
         Cause::Import { by } => Reason::Imported { by: by.clone() },
-        Cause::Age | Cause::Requested { .. } => Reason::SuccessorIssued,
+        Cause::Age | Cause::Requested { .. } | Cause::Compromised { .. } | Cause::ParentTurned => {
+            Reason::SuccessorIssued
+        }
     };
     (!steps.is_empty()).then(|| Answer::steps(steps, &reason))
 }

@@ -36,6 +36,8 @@ pub(crate) fn cause_as_reason(situation: &Situation<'_>, cause: &Cause) -> Reaso
         }
         Cause::Requested { by, .. } => Reason::Requested { by: by.clone() },
         Cause::Rollback { by, .. } | Cause::Abandon { by, .. } => Reason::RolledBack { by: by.clone() },
+        Cause::Compromised { by, .. } => Reason::Compromised { by: by.clone() },
+        Cause::ParentTurned => Reason::ParentTurned,
         Cause::Import { by } => Reason::Imported { by: by.clone() },
     }
 }

@@ -51,6 +51,7 @@ pub(crate) fn policy() -> BoxedStrategy<Policy> {
             quiet_for,
             retire_after: days(rotate_days + more_days),
             deliver: STORES.iter().filter(|store| stores.contains(store)).map(|store| destination(store)).collect(),
+            task_within: Duration::from_hours(72),
             begin_not_before,
         })
         .boxed()
@@ -61,9 +62,9 @@ pub(crate) fn facts() -> BoxedStrategy<IssuerFacts> {
     (option::of(1..=10u32), propagation, any::<bool>(), any::<bool>())
         .prop_map(|(live_max, propagation, names, usage)| IssuerFacts {
             overlap: Overlap::Concurrent { live_max },
-            propagation,
             names,
             usage,
+            ..IssuerFacts::overlapping(propagation)
         })
         .boxed()
 }
@@ -138,6 +139,8 @@ fn version(number: u32) -> BoxedStrategy<Version> {
             verified_at,
             revoked_at,
             dead_at,
+            expires_at: None,
+            disabled_at: None,
             usage: Usage { last_used: usage.0, known_through: usage.1, asked_at: usage.2 },
             ..found(number, if number == 1 { "web" } else { "web_new" }, created_at)
         })

@@ -1,6 +1,6 @@
 //! Properties over generated worlds. `PROPTEST_CASES` and `PROPTEST_RNG_SEED` widen the search.
 
-use domain::{Duration, Origin, Overlap, Presence, Reason, Step, Timestamp};
+use domain::{Duration, Origin, Presence, Reason, Step, Timestamp};
 use proptest::{prelude::*, test_runner::RngSeed};
 
 use crate::{
@@ -61,7 +61,7 @@ proptest! {
         let mut world = story.live_through();
         mend(&mut world);
         world.run_to_rest(STEPS_MAX);
-        let Overlap::Concurrent { live_max } = world.observed.facts.overlap;
+        let live_max = world.observed.facts.live_max();
         if live_max == Some(1) && world.plan().steps.is_empty() && !world.plan().findings.is_empty() {
             // One slot leaves no room for a successor: the old one stays, and a person is told.
             prop_assert!(world.live().count() <= 1);

@@ -2,8 +2,8 @@
 //! against it.
 
 use domain::{
-    Cause, Finding, Mode, Observed, Overlap, Parent, Plan, Policy, Presence, RetireWhen, Rotation, Step, Timestamp,
-    Version, VersionNumber,
+    Cause, Finding, Mode, Observed, Parent, Plan, Policy, Presence, RetireWhen, Rotation, Step, Timestamp, Version,
+    VersionNumber,
 };
 use planner::{CLOCK_TOLERANCE, PROOF_AGE_MAX};
 
@@ -56,6 +56,9 @@ fn check_step(now: Timestamp, policy: &Policy, observed: &Observed, plan: &Plan,
     let successor = rotation.and_then(|rotation| observed.version(rotation.to?));
     match step {
         Step::Issue { .. } => check_issue(policy, observed),
+        Step::Prepare { .. } | Step::AskPerson { .. } | Step::Disable { .. } | Step::Enable { .. } => {
+            Err(format!("{step:?} is of no kind that is played here"))
+        }
         Step::Revoke { version } => check_revoke(now, policy, observed, plan, *version),
         Step::Write { version, destination } | Step::Confirm { version, destination } => {
             ensure!(policy.deliver.contains(destination), "a place that the policy does not name");
@@ -100,7 +103,7 @@ fn check_step(now: Timestamp, policy: &Policy, observed: &Observed, plan: &Plan,
 }
 
 fn check_issue(policy: &Policy, observed: &Observed) -> Checked {
-    let Overlap::Concurrent { live_max } = observed.facts.overlap;
+    let live_max = observed.facts.live_max();
     ensure!(live_max.is_none_or(|max| observed.slots.used < max), "one more than the platform allows");
     ensure!(observed.name_taken.is_none(), "the successor's name is taken");
     ensure!(observed.parent == Parent::Enabled, "issued under a disabled parent");

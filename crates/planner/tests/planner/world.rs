@@ -36,6 +36,7 @@ pub(crate) fn default_policy() -> Policy {
         quiet_for: days(1),
         retire_after: days(120),
         deliver: vec![destination("local")],
+        task_within: days(7),
         begin_not_before: None,
     }
 }
@@ -43,9 +44,9 @@ pub(crate) fn default_policy() -> Policy {
 pub(crate) fn default_facts() -> IssuerFacts {
     IssuerFacts {
         overlap: Overlap::Concurrent { live_max: Some(10) },
-        propagation: Duration::from_mins(10),
         names: true,
         usage: true,
+        ..IssuerFacts::overlapping(Duration::from_mins(10))
     }
 }
 
@@ -60,6 +61,8 @@ pub(crate) fn found(number: u32, name: &str, created_at: Timestamp) -> Version {
         secret_held: false,
         created_at,
         presence: Presence::Listed,
+        expires_at: None,
+        disabled_at: None,
         verified_at: None,
         revoked_at: None,
         dead_at: None,
@@ -113,10 +116,13 @@ impl World {
             name_taken: None,
             slots: Slots { used: 1 },
             stray: false,
+            protected: false,
             hold: None,
             requested: None,
             versions: vec![found(1, name, time - age)],
             rotation: None,
+            task: None,
+            parent_turned_at: None,
             trouble: Trouble::default(),
         };
         let reads = policy.deliver.iter().map(|destination| (destination.clone(), VersionNumber(1))).collect();
@@ -200,6 +206,9 @@ impl World {
         let now = self.now();
         match step {
             Step::Issue { .. } => self.issue(step, Origin::Issued),
+            Step::Prepare { .. } | Step::AskPerson { .. } | Step::Disable { .. } | Step::Enable { .. } => {
+                panic!("{step:?} is of no kind that is played here")
+            }
             Step::Write { destination, .. } => self.delivery(destination).written_at = Some(now),
             Step::Verify { version } => self.version(*version).verified_at = Some(now),
             Step::Promote { version, destination } => {

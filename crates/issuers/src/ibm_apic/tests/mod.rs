@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use contract::{SeededEntropy, SimulatedClock, TwinHttp};
 use domain::{CredentialId, Handle, Marker, RotationId};
 use driver::{
-    Body, Budget, Calls, Clock, DriverError, Found, Http, HttpError, HttpRequest, HttpResponse, IssueRequest, Issued,
-    Issuer, Ports, Scope, Settings, Subject, Ticket,
+    AttemptKey, Body, Budget, Calls, Clock, DriverError, Found, Http, HttpError, HttpRequest, HttpResponse,
+    IssueRequest, Issued, Issuer, Ports, Scope, Settings, Subject, Ticket,
 };
 use futures_util::StreamExt;
 use jiff::Timestamp;
@@ -146,6 +146,9 @@ impl Stage {
             name: "successor".to_owned(),
             title: "Successor".to_owned(),
             marker: Marker::new(&RotationId::new("0192-unit"), 1),
+            token: AttemptKey("0192-unit:1".to_owned()),
+            chosen: None,
+            minted_from: None,
         };
         self.issuer.issue(&request, &ticket()).await
     }

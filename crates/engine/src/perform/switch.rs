@@ -1,0 +1,42 @@
+//! Switching a version off and on again: the reversible half of ending it.
+
+use db::Outcome;
+use domain::VersionNumber;
+use driver::{Disabler, Lookup, Ticket};
+
+use super::{StepEnd, Work};
+use crate::observe::subject_of;
+
+impl Work<'_> {
+    /// Right before it, the platform is asked whether the successor is really there, as before a revocation: consumers
+    /// would notice a switch as much.
+    pub(super) async fn disable(&self, number: VersionNumber, ticket: &Ticket) -> Result<Outcome, StepEnd> {
+        let version = self.version(number)?;
+        let subject = subject_of(self.entry);
+        let rotation = self.entry.observed.rotation.as_ref();
+        let Some(stays) = rotation.and_then(|rotation| rotation.to) else {
+            return Err(StepEnd::NotAsPlanned(format!("nothing stays when version {number} is switched off")));
+        };
+        let stays = self.version(stays)?;
+        if self.issuer.driver.look_up(&subject, &stays.handle).await? == Lookup::Gone {
+            let gone = stays.number;
+            let words = format!("version {gone} is gone from the platform, so version {number} stays on");
+            return Err(StepEnd::NotAsPlanned(words));
+        }
+        self.disabler()?.disable(&subject, &version.handle, ticket).await?;
+        Ok(Outcome::Disabled { version: number })
+    }
+
+    pub(super) async fn enable(&self, number: VersionNumber, ticket: &Ticket) -> Result<Outcome, StepEnd> {
+        let version = self.version(number)?;
+        self.disabler()?.enable(&subject_of(self.entry), &version.handle, ticket).await?;
+        Ok(Outcome::Enabled { version: number })
+    }
+
+    fn disabler(&self) -> Result<&dyn Disabler, StepEnd> {
+        self.issuer
+            .driver
+            .disabler()
+            .ok_or_else(|| StepEnd::Park("its facts say that it can be switched off, and its driver cannot".to_owned()))
+    }
+}

@@ -1,0 +1,167 @@
+//! Steps that a person does: what they hand over is tried before it is believed.
+
+use db::{Entry, NewlyIssued, TaskLine, Word};
+use domain::{Ask, Handle, Marker, Origin, Overlap, VersionNumber};
+use driver::{DriverError, HandedOver, Trial};
+use secret::Secret;
+
+use crate::{Applied, Engine, IssuerHandle, engine::sealed_as, observe::subject_of, probe};
+
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    #[error("the task has ended already")]
+    Ended,
+    #[error("the credential is configured no longer")]
+    NotConfigured,
+    #[error("its policy is gone, or names no destination")]
+    NoPolicy,
+    #[error("the credential is held")]
+    Held,
+    #[error("its issuer takes nothing over from people")]
+    NotAssisted,
+    #[error("this task hands over a secret, and none was given")]
+    SecretWanted,
+    #[error("what was handed over cannot be read: {0}")]
+    Unreadable(String),
+    #[error("{0} is on record already: it is an older version, not the new one")]
+    KnownAlready(Handle),
+    #[error("the platform refuses it: {0}")]
+    Refused(String),
+    #[error("nothing can try it: the issuer offers no check and the policy names no `verify` address")]
+    Untried,
+    #[error("it could not be tried")]
+    Trial(#[source] DriverError),
+    #[error("it is still accepted by the platform")]
+    StillAccepted,
+    #[error("the secret could not be sealed")]
+    Seal(#[from] secret::SealError),
+    #[error("the inventory could not be read")]
+    Read(#[from] db::ReadError),
+    #[error("it moved in this very moment")]
+    Moved(#[source] db::WriteError),
+}
+
+impl Engine {
+    /// What the person is to do, a sentence a line.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn task_instructions(&self, task: &TaskLine) -> Result<Vec<String>, db::ReadError> {
+        let Some(entry) = self.entry(task.credential_id).await? else { return Ok(Vec::new()) };
+        let Some(issuer) = self.issuers.get(entry.observed.credential.issuer()) else { return Ok(Vec::new()) };
+        let Some(assisted) = issuer.driver.assisted() else { return Ok(Vec::new()) };
+        let handle = task.ask.version().and_then(|version| entry.observed.version(version)).map(|one| &one.handle);
+        Ok(assisted.instructions(&subject_of(&entry), &task.ask, handle))
+    }
+
+    /// A person did what the task asks. A successor is read, tried against the platform and sealed; what is refused is
+    /// not kept, and nothing moves. A removal is taken at their word only as far as that it is to be proved.
+    ///
+    /// # Errors
+    /// See [`TaskError`]; nothing is changed.
+    pub async fn complete_task(
+        &self,
+        task: &TaskLine,
+        handed_over: Option<&Secret>,
+        by: &str,
+        reason: &str,
+    ) -> Result<(), TaskError> {
+        if task.ended_at.is_some() {
+            return Err(TaskError::Ended);
+        }
+        let entry = self.entry(task.credential_id).await?.ok_or(TaskError::NotConfigured)?;
+        if entry.observed.hold.is_some() {
+            return Err(TaskError::Held);
+        }
+        let issuer = self.issuers.get(entry.observed.credential.issuer()).ok_or(TaskError::NotConfigured)?;
+        let applied = self.policies.applied(&entry.observed.credential, self.now(issuer)).ok_or(TaskError::NoPolicy)?;
+        let word = |issuer| Word { by, reason, at: self.now(issuer) };
+        match task.ask {
+            Ask::Issue { .. } => {
+                if applied.policy.deliver.is_empty() {
+                    return Err(TaskError::NoPolicy);
+                }
+                let content = handed_over.ok_or(TaskError::SecretWanted)?;
+                let issued = self.take_over(issuer, &entry, &applied, task, content).await?;
+                self.db.task_issued(task, &issued, word(issuer)).await.map_err(TaskError::Moved)
+            }
+            Ask::Revoke { version } => {
+                self.must_be_refused(issuer, &entry, &applied, version).await?;
+                self.db.task_revoked(task, version, word(issuer)).await.map_err(TaskError::Moved)
+            }
+        }
+    }
+
+    async fn take_over(
+        &self,
+        issuer: &IssuerHandle,
+        entry: &Entry,
+        applied: &Applied,
+        task: &TaskLine,
+        content: &Secret,
+    ) -> Result<NewlyIssued, TaskError> {
+        let observed = &entry.observed;
+        let assisted = issuer.driver.assisted().ok_or(TaskError::NotAssisted)?;
+        let HandedOver { handle, secret, expires_at } =
+            assisted.read(&subject_of(entry), content).map_err(|error| TaskError::Unreadable(error.message))?;
+        // What a listing has shown meanwhile, and nobody knows the secret of, is what was made.
+        let listed = observed.versions.iter().find(|version| version.handle == handle);
+        let number = match listed {
+            Some(version) if version.origin != Origin::Found || Some(version.number) == task.ask.version() => {
+                return Err(TaskError::KnownAlready(handle));
+            }
+            Some(version) => version.number,
+            None => VersionNumber(observed.versions.iter().map(|one| one.number.0).max().unwrap_or_default() + 1),
+        };
+        let verifier = issuer.driver.verifier();
+        if let Some(verifier) = verifier {
+            accepted(verifier.verify(&subject_of(entry), &handle, &secret).await)?;
+        }
+        if let Some(template) = &applied.probe {
+            accepted(probe::try_out(&self.ports.http, &**template, &secret).await)?;
+        }
+        if verifier.is_none() && applied.probe.is_none() {
+            return Err(TaskError::Untried);
+        }
+        Ok(NewlyIssued {
+            number,
+            handle,
+            name: observed.name.clone(),
+            title: observed.title.clone(),
+            marker: Marker::new(&task.rotation, number.0),
+            created_at: self.now(issuer),
+            expires_at,
+            fingerprint: self.keyring.fingerprint(&secret),
+            sealed: self.keyring.seal(&secret, sealed_as(&observed.credential, number))?,
+            replaces_all: observed.facts.overlap == Overlap::Replace,
+        })
+    }
+
+    /// A claim that the platform contradicts is refused: they removed another one, or it has not spread yet.
+    async fn must_be_refused(
+        &self,
+        issuer: &IssuerHandle,
+        entry: &Entry,
+        applied: &Applied,
+        number: VersionNumber,
+    ) -> Result<(), TaskError> {
+        let Some(version) = entry.observed.version(number).filter(|version| version.secret_held) else { return Ok(()) };
+        let Some((sealed, _)) = self.db.sealed_secret(entry.id, number).await? else { return Ok(()) };
+        let Ok(secret) = self.keyring.unseal(&sealed, sealed_as(&entry.observed.credential, number)) else {
+            return Ok(());
+        };
+        match self.try_out(issuer, entry, applied, version, &secret).await {
+            Ok(Some(Trial::Accepted)) => Err(TaskError::StillAccepted),
+            Ok(_) => Ok(()),
+            Err(error) => Err(TaskError::Trial(error)),
+        }
+    }
+}
+
+fn accepted(trial: Result<Trial, DriverError>) -> Result<(), TaskError> {
+    match trial {
+        Ok(Trial::Accepted) => Ok(()),
+        Ok(Trial::Refused(why)) => Err(TaskError::Refused(why)),
+        Err(error) => Err(TaskError::Trial(error)),
+    }
+}
