@@ -8,6 +8,8 @@ use super::repository::{Finding, Repository, SourceFile};
 /// needs a sentence of reason in the commit.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    // Decisions are pure: a policy, a path, a time.
+    ("authority", &["domain"]),
     ("planner", &["domain"]),
     ("secret", &["domain"]),
     ("driver", &["domain", "secret"]),
@@ -27,6 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Nothing depends on the binary or on xtask.
 const ALL: &[&str] = &[
+    "authority",
     "components",
     "contract",
     "db",
