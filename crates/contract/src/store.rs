@@ -39,6 +39,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("an absent path is an empty state", |it| Box::pin(absent_path_is_empty(it))),
     ("the preflight passes and changes nothing", |it| Box::pin(preflight_passes(it))),
     ("a first write shows as it should", |it| Box::pin(first_write_shows(it))),
+    ("a second write is pending", |it| Box::pin(second_write_is_pending(it))),
     ("repeating a write adds nothing", |it| Box::pin(repeated_write_adds_nothing(it))),
     ("promotion is compare-and-set", |it| Box::pin(promotion_is_compare_and_set(it))),
     ("a promotion that cannot be changes nothing", |it| Box::pin(impossible_promotion(it))),
@@ -122,11 +123,29 @@ async fn first_write_shows(it: &StoreFixture) {
     let version = write(it, &at, "one").await;
     let state = inspect(it, &at).await;
     assert_eq!(state.versions.len(), 1, "{state:?}");
-    if it.store.labels().is_some() {
-        assert_eq!(current(&state), None, "readers see nothing before the promotion");
-        assert_eq!(labelled(&state, Label::Pending), Some(version));
-    } else {
+    if it.store.labels().is_none() {
         assert_eq!(current(&state), Some(version), "without labels, readers see a write at once");
+        return;
+    }
+    assert_eq!(labelled(&state, Label::Pending), Some(version.clone()));
+    if it.store.facts().first_is_current {
+        assert_eq!(current(&state), Some(version), "the store's own rule for the first version");
+    } else {
+        assert_eq!(current(&state), None, "readers see nothing before the promotion");
+    }
+}
+
+/// Whatever a store does with the first version of a place.
+async fn second_write_is_pending(it: &StoreFixture) {
+    let at = path("apic/acme/shop/key");
+    let first = deliver(it, &at, "one").await;
+    let second = write(it, &at, "two").await;
+    let state = inspect(it, &at).await;
+    if it.store.labels().is_some() {
+        assert_eq!(labelled(&state, Label::Pending), Some(second), "{state:?}");
+        assert_eq!(current(&state), Some(first), "readers see the old one until the promotion");
+    } else {
+        assert_eq!(current(&state), Some(second), "without labels, readers see a write at once");
     }
 }
 

@@ -77,6 +77,9 @@ pub struct StoreFacts {
     pub readable: bool,
     /// Without labels: a write is refused when something else than what it `replaces` is current by now.
     pub compares: bool,
+    /// With labels: the first version of a place is `current` at once, as its maker decided; from the second on they are
+    /// `pending`.
+    pub first_is_current: bool,
 }
 
 /// The same for every repetition of one write.
