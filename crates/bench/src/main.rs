@@ -4,6 +4,7 @@
 //! beside its bar; a bar that is missed makes the command fail. What a user would run is measured as he runs it: the
 //! binary, in a process of its own, against a simulated platform over real HTTP.
 
+mod access;
 mod bare;
 mod estate;
 mod installation;
@@ -36,6 +37,7 @@ enum Measurement {
     Plan,
     Run,
     Steps,
+    Access,
 }
 
 impl Measurement {
@@ -46,6 +48,7 @@ impl Measurement {
             Self::Plan => plan::table(),
             Self::Run => run::table(),
             Self::Steps => steps::table(),
+            Self::Access => access::table(),
         }
     }
 }
