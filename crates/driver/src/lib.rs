@@ -22,7 +22,7 @@ pub use issuer::{
 pub use ports::{Clock, Entropy, NoEntropy, Ports};
 pub use settings::{InvalidSettings, PlainText, SecretSource, Settings, SourceTable};
 pub use store::{
-    AttemptKey, Delivery, Discarded, Form, Label, Labels, SecretStore, StoreFacts, StoreState, StoreVersion,
-    StoredVersion,
+    AttemptKey, Delivery, Discarded, Form, Label, Labels, PolicyHost, SecretStore, StoreFacts, StoreState,
+    StoreVersion, StoredVersion,
 };
 pub use ticket::Ticket;

@@ -28,6 +28,22 @@ pub trait SecretStore: Send + Sync + Debug {
     fn labels(&self) -> Option<&dyn Labels> {
         None
     }
+
+    fn policy_host(&self) -> Option<&dyn PolicyHost> {
+        None
+    }
+}
+
+/// The server of the store keeps access policies for people, in Vault's policy language.
+///
+/// Writing takes no ticket: it is no step of a rotation, and repeating it changes nothing.
+#[async_trait]
+pub trait PolicyHost: Send + Sync {
+    /// The text under a name in lower case; `None`: there is no such policy.
+    async fn read_policy(&self, name: &str) -> Result<Option<String>, DriverError>;
+
+    /// Replaces the whole text. What was there before is not compared.
+    async fn write_policy(&self, name: &str, text: &str) -> Result<(), DriverError>;
 }
 
 /// Compare-and-set promotion.
