@@ -7,10 +7,10 @@ use super::{Policy, problem::InvalidPolicy};
 /// | | service account's password | access token |
 /// | --- | --- | --- |
 /// | organisation's admin | reads and mends | reads and mends |
-/// | rotation job | writes, cannot read | writes, cannot read |
+/// | rotation job | writes and takes old versions away, cannot read | the same |
 /// | developer | nothing | reads |
 ///
-/// Nobody destroys. A developer stays shut out of the password, and cannot change the token, also where another policy
+/// A developer stays shut out of the password, and cannot change the token, also where another policy
 /// grants more by a broader pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadyMade {

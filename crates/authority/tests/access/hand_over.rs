@@ -52,7 +52,7 @@ fn verbs() -> Vec<Verb> {
 type Words = &'static [&'static str];
 
 const MENDS: Words = &["read", "read the older", "update", "list", "read metadata"];
-const ROTATES: Words = &["update", "delete a version", "read metadata", "write metadata", "patch metadata"];
+const ROTATES: Words = &["update", "delete a version", "destroy", "read metadata", "write metadata", "patch metadata"];
 const READS: Words = &["read", "read the older", "read the names of fields", "read metadata"];
 
 /// Who, what else they carry, what they may do to the password, and to the token. Everything else is refused.

@@ -1,15 +1,19 @@
-# The job that rotates: writes the password and the token and reads neither. It sees version numbers and its own marker
-# (metadata), and retires old versions so that they can still be brought back.
+# The job that rotates: writes the password and the token and reads neither. It sees version numbers and notes its own
+# marker (metadata), and takes away versions that were revoked.
 
 path "{mount}/data/{password}" {
   capabilities = ["create", "update"]
 }
 
 path "{mount}/metadata/{password}" {
-  capabilities = ["read", "update", "patch"]
+  capabilities = ["create", "read", "update", "patch"]
 }
 
 path "{mount}/delete/{password}" {
+  capabilities = ["update"]
+}
+
+path "{mount}/destroy/{password}" {
   capabilities = ["update"]
 }
 
@@ -18,10 +22,14 @@ path "{mount}/data/{token}" {
 }
 
 path "{mount}/metadata/{token}" {
-  capabilities = ["read", "update", "patch"]
+  capabilities = ["create", "read", "update", "patch"]
 }
 
 path "{mount}/delete/{token}" {
+  capabilities = ["update"]
+}
+
+path "{mount}/destroy/{token}" {
   capabilities = ["update"]
 }
 
