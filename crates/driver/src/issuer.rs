@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use domain::{Ask, CredentialId, FactSheet, Handle, Marker, Owner, Parent, Timestamp, Usage};
+use domain::{Ask, CredentialId, Duration, FactSheet, Handle, Marker, Owner, Parent, Timestamp, Usage};
 use futures_util::stream::BoxStream;
 use secret::{Secret, SecretMap};
 
@@ -25,7 +25,7 @@ pub trait Issuer: Send + Sync + Debug {
     /// Everything in scope. MUST page to the end and MUST fail rather than leave something out silently.
     fn list(&self, scope: Scope) -> ListingStream<'_>;
 
-    /// Asks for one version by its id; what it answers is the platform's own record now.
+    /// Asks for one version by its id; what it answers is the platform's own record now, where there is one to ask.
     async fn look_up(&self, subject: &Subject, handle: &Handle) -> Result<Lookup, DriverError>;
 
     /// Mints one version that carries the request's marker, or has the platform take `chosen`. A lost answer is
@@ -63,12 +63,27 @@ pub trait Issuer: Send + Sync + Debug {
     fn assisted(&self) -> Option<&dyn Assisted> {
         None
     }
+
+    /// For a secret that need not be handed out: what it signs is enough for a client, for a while.
+    fn signer(&self) -> Option<&dyn Signer> {
+        None
+    }
+}
+
+/// Signs what a client logs in with, so that the key itself stays where it is.
+pub trait Signer: Send + Sync {
+    /// No call. What is signed is good from `now` on, by the platform's clock, and for `lifetime`.
+    ///
+    /// # Errors
+    /// `Kind::Invalid` when the secret cannot sign or the platform takes nothing that lives so long.
+    fn sign(&self, secret: &SecretMap, now: Timestamp, lifetime: Duration) -> Result<Secret, DriverError>;
 }
 
 /// Chooses a successor's secret in the form that the platform takes.
 pub trait Minter: Send + Sync {
-    /// No call, and no state: everything random comes from `entropy`.
-    fn choose(&self, subject: &Subject, entropy: &dyn Entropy) -> Result<SecretMap, NoEntropy>;
+    /// No call, and no state: everything random comes from `entropy`. `marker` is the one that the issue will carry:
+    /// where the platform knows a version by a part of the value, the value itself can bear the mark.
+    fn choose(&self, subject: &Subject, marker: &Marker, entropy: &dyn Entropy) -> Result<SecretMap, NoEntropy>;
 }
 
 /// Switches a version off and on again. Repeating either changes nothing.
@@ -197,6 +212,8 @@ pub struct Found {
 pub enum Lookup {
     There { name: String, title: String },
     Gone,
+    /// The platform keeps no record that could be asked: only a trial of the version tells. Neither there nor gone.
+    Untold,
 }
 
 #[derive(Debug, Clone)]
@@ -206,6 +223,8 @@ pub struct IssueRequest<'a> {
     pub name: String,
     pub title: String,
     pub marker: Marker,
+    /// The version whose place it takes, where there is one: what that may do, the successor is to be able to do.
+    pub replaces: Option<Handle>,
     /// The same for every repetition of one attempt, for a platform that takes idempotency keys.
     pub token: AttemptKey,
     /// The secret that the platform is to take, where we choose.
@@ -237,6 +256,8 @@ pub enum Trial {
     Accepted,
     /// Refused, with the platform's word for it.
     Refused(String),
+    /// Accepted, but not what is wanted, for example with other rights: no successor, and by no means dead.
+    Unfit(String),
 }
 
 /// What `check` found out, as sentences for a person.

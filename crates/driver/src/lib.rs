@@ -17,7 +17,7 @@ pub use error::{DriverError, Effect, Kind};
 pub use http::{Body, Http, HttpError, HttpFailure, HttpRequest, HttpResponse, Method};
 pub use issuer::{
     Assisted, Declared, Disabler, Found, HandedOver, IssueRequest, Issued, Issuer, IssuerCheck, Listing, ListingStream,
-    Lookup, Minter, Renamer, Revoked, Scope, Subject, Trial, UsageSource, Verifier,
+    Lookup, Minter, Renamer, Revoked, Scope, Signer, Subject, Trial, UsageSource, Verifier,
 };
 pub use ports::{Clock, Entropy, NoEntropy, Ports};
 pub use settings::{InvalidSettings, PlainText, SecretSource, Settings, SourceTable};

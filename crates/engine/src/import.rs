@@ -21,6 +21,8 @@ pub enum ImportError {
     NoDestination,
     #[error("the platform refuses this secret: {0}")]
     Refused(String),
+    #[error("the platform accepts this secret, but it is not what is wanted: {0}")]
+    Unfit(String),
     #[error("nothing can try the secret: the issuer offers no check and the policy names no `verify` address")]
     Untried,
     #[error("the secret could not be tried")]
@@ -77,6 +79,7 @@ impl Engine {
         let accepted = |trial: Result<Trial, DriverError>| match trial {
             Ok(Trial::Accepted) => Ok(()),
             Ok(Trial::Refused(why)) => Err(ImportError::Refused(why)),
+            Ok(Trial::Unfit(why)) => Err(ImportError::Unfit(why)),
             Err(error) => Err(ImportError::Trial(error)),
         };
         let verifier = issuer.driver.verifier();

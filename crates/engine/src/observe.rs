@@ -185,6 +185,7 @@ impl Engine {
         let answer = issuer.driver.look_up(&subject, &version.handle).await.ok()?;
         let id = credential.id;
         Some(match answer {
+            Lookup::Untold => return None,
             Lookup::Gone => Change::Absent { id, number, presence: Presence::Gone },
             Lookup::There { name, title } => Change::Seen { id, number, name, title },
         })

@@ -27,6 +27,8 @@ pub enum TaskError {
     KnownAlready(Handle),
     #[error("the platform refuses it: {0}")]
     Refused(String),
+    #[error("the platform accepts it, but it is not what is wanted: {0}")]
+    Unfit(String),
     #[error("nothing can try it: the issuer offers no check and the policy names no `verify` address")]
     Untried,
     #[error("it could not be tried")]
@@ -151,7 +153,7 @@ impl Engine {
             return Ok(());
         };
         match self.try_out(issuer, entry, applied, version, &secret).await {
-            Ok(Some(Trial::Accepted)) => Err(TaskError::StillAccepted),
+            Ok(Some(Trial::Accepted | Trial::Unfit(_))) => Err(TaskError::StillAccepted),
             Ok(_) => Ok(()),
             Err(error) => Err(TaskError::Trial(error)),
         }
@@ -162,6 +164,7 @@ fn accepted(trial: Result<Trial, DriverError>) -> Result<(), TaskError> {
     match trial {
         Ok(Trial::Accepted) => Ok(()),
         Ok(Trial::Refused(why)) => Err(TaskError::Refused(why)),
+        Ok(Trial::Unfit(why)) => Err(TaskError::Unfit(why)),
         Err(error) => Err(TaskError::Trial(error)),
     }
 }

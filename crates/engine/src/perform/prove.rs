@@ -1,7 +1,7 @@
 //! Trying versions: the successor must be accepted, the revoked one refused.
 
 use db::{Entry, Outcome};
-use domain::{Origin, VersionNumber, planted};
+use domain::{Origin, Timestamp, VersionNumber, planted};
 use driver::{DriverError, Lookup, Ticket, Trial};
 use secret::SecretMap;
 
@@ -15,12 +15,34 @@ impl Work<'_> {
         let (secret, _) = self.secret(number).await?;
         match self.try_out(version, &secret).await? {
             Some(Trial::Accepted) => Ok(Outcome::Verified { version: number }),
-            Some(Trial::Refused(why)) => Err(StepEnd::NotYet { why, since: since.max(version.created_at) }),
+            Some(Trial::Refused(why) | Trial::Unfit(why)) => {
+                Err(StepEnd::NotYet { why, since: since.max(version.created_at) })
+            }
             None => Err(StepEnd::Park(NOTHING_CAN_TRY.to_owned())),
         }
     }
 
-    /// Dead by the platform's own record, and refused wherever we can try it. A record that is still there means that
+    /// Right before something ends: what stays must be there by the platform's own record. Where no record can be asked,
+    /// it is tried instead.
+    pub(super) async fn must_be_there(&self, stays: VersionNumber, goes: VersionNumber) -> Result<(), StepEnd> {
+        let version = self.version(stays)?;
+        let stop = |why: &str| StepEnd::NotAsPlanned(format!("version {stays} {why}, so version {goes} stays"));
+        match self.issuer.driver.look_up(&subject_of(self.entry), &version.handle).await? {
+            Lookup::There { .. } => Ok(()),
+            Lookup::Gone => Err(stop("is gone from the platform")),
+            Lookup::Untold => {
+                let (secret, _) = self.secret(stays).await?;
+                match self.try_out(version, &secret).await? {
+                    Some(Trial::Accepted) => Ok(()),
+                    Some(Trial::Refused(why)) => Err(stop(&format!("is refused ({why})"))),
+                    Some(Trial::Unfit(why)) => Err(stop(&format!("is not what is wanted ({why})"))),
+                    None => Err(StepEnd::Park(NOTHING_CAN_TRY.to_owned())),
+                }
+            }
+        }
+    }
+
+    /// Dead by the platform's own record where there is one, and refused wherever we can try it. A record that is still there means that
     /// our revocation did not hold, and it is repeated; but what somebody else seemed to have removed and is there
     /// again is alive and perhaps in use: it is met anew, and nothing is revoked.
     pub(super) async fn prove_dead(&self, number: VersionNumber, ticket: &Ticket) -> Result<Outcome, StepEnd> {
@@ -31,25 +53,47 @@ impl Work<'_> {
         if planted("dead_unproved") {
             return Ok(Outcome::ProvedDead { version: number, evidence: "revoked" });
         }
-        if let Lookup::There { .. } = self.issuer.driver.look_up(&subject, &version.handle).await? {
+        let record = self.issuer.driver.look_up(&subject, &version.handle).await?;
+        if let Lookup::There { .. } = record {
             if version.revoked_at.is_none() && !planted("come_back_is_revoked") {
                 return Err(StepEnd::NotAsPlanned(format!("version {number} is at the platform after all")));
             }
             self.issuer.driver.revoke(&subject, &version.handle, ticket).await?;
             return Err(StepEnd::NotYet { why: "the platform still had it; revoked again".to_owned(), since });
         }
+        if record == Lookup::Untold {
+            return self.prove_dead_by_trial(version, since).await;
+        }
         if !version.secret_held || version.origin == Origin::Orphan {
             return Ok(Outcome::ProvedDead { version: number, evidence: "gone from the platform's record" });
         }
         let (secret, _) = self.secret(number).await?;
         match self.try_out(version, &secret).await? {
-            Some(Trial::Accepted) if !planted("accepted_is_dead") => {
+            Some(Trial::Accepted | Trial::Unfit(_)) if !planted("accepted_is_dead") => {
                 Err(StepEnd::NotYet { why: "it is still accepted".to_owned(), since })
             }
-            Some(Trial::Refused(_) | Trial::Accepted) => {
+            Some(Trial::Refused(_) | Trial::Accepted | Trial::Unfit(_)) => {
                 Ok(Outcome::ProvedDead { version: number, evidence: "gone from the platform's record, and refused" })
             }
             None => Ok(Outcome::ProvedDead { version: number, evidence: "gone from the platform's record" }),
+        }
+    }
+
+    /// No record can be asked, so the trial is all. Of a version whose secret we never had, there is nothing but the
+    /// word of whoever removed it, which the evidence says.
+    async fn prove_dead_by_trial(&self, version: &domain::Version, since: Timestamp) -> Result<Outcome, StepEnd> {
+        let number = version.number;
+        if !version.secret_held {
+            let evidence = "on a person's word alone: its secret was never held, and the platform keeps no record";
+            return Ok(Outcome::ProvedDead { version: number, evidence });
+        }
+        let (secret, _) = self.secret(number).await?;
+        match self.try_out(version, &secret).await? {
+            Some(Trial::Refused(_)) => Ok(Outcome::ProvedDead { version: number, evidence: "refused" }),
+            Some(Trial::Accepted | Trial::Unfit(_)) => {
+                Err(StepEnd::NotYet { why: "it is still accepted".to_owned(), since })
+            }
+            None => Err(StepEnd::Park(NOTHING_CAN_TRY.to_owned())),
         }
     }
 

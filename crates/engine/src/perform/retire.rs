@@ -2,7 +2,7 @@
 
 use db::Outcome;
 use domain::{Reason, Usage, VersionNumber, planted};
-use driver::{Kind, Lookup, Revoked, Ticket};
+use driver::{Kind, Revoked, Ticket};
 
 use super::{StepEnd, Work};
 use crate::observe::subject_of;
@@ -39,13 +39,7 @@ impl Work<'_> {
             let Some(stays) = rotation.and_then(|rotation| rotation.to) else {
                 return Err(StepEnd::NotAsPlanned(format!("nothing stays when version {number} goes")));
             };
-            let stays = self.version(stays)?;
-            if self.issuer.driver.look_up(&subject, &stays.handle).await? == Lookup::Gone {
-                return Err(StepEnd::NotAsPlanned(format!(
-                    "version {} is gone from the platform, so version {number} stays",
-                    stays.number
-                )));
-            }
+            self.must_be_there(stays, number).await?;
         }
         let revoked = self.issuer.driver.revoke(&subject, &version.handle, ticket).await?;
         Ok(Outcome::Revoked { version: number, gone_already: revoked == Revoked::GoneAlready })

@@ -2,7 +2,7 @@
 
 use db::Outcome;
 use domain::VersionNumber;
-use driver::{Disabler, Lookup, Ticket};
+use driver::{Disabler, Ticket};
 
 use super::{StepEnd, Work};
 use crate::observe::subject_of;
@@ -17,12 +17,7 @@ impl Work<'_> {
         let Some(stays) = rotation.and_then(|rotation| rotation.to) else {
             return Err(StepEnd::NotAsPlanned(format!("nothing stays when version {number} is switched off")));
         };
-        let stays = self.version(stays)?;
-        if self.issuer.driver.look_up(&subject, &stays.handle).await? == Lookup::Gone {
-            let gone = stays.number;
-            let words = format!("version {gone} is gone from the platform, so version {number} stays on");
-            return Err(StepEnd::NotAsPlanned(words));
-        }
+        self.must_be_there(stays, number).await?;
         self.disabler()?.disable(&subject, &version.handle, ticket).await?;
         Ok(Outcome::Disabled { version: number })
     }
