@@ -245,6 +245,7 @@ pub(super) fn successor(original: &Found, attempt: u32) -> IssueRequest<'static>
         name: format!("{}{}", name(original), domain::SUCCESSOR_SUFFIX),
         title: format!("{}{}", original.title, domain::SUCCESSOR_SUFFIX),
         marker: Marker::new(&RotationId::new("0192f0e4-contract"), attempt),
+        replaces: Some(original.handle.clone()),
         token: AttemptKey(format!("0192f0e4-contract:{attempt}")),
         chosen: None,
         minted_from: None,

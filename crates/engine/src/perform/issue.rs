@@ -16,10 +16,11 @@ impl Work<'_> {
         let Some(minter) = self.issuer.driver.minter() else {
             return Err(StepEnd::Park("its facts say that we choose the secret, and its driver cannot".to_owned()));
         };
-        let secret = minter
-            .choose(&subject_of(self.entry), &*self.engine.ports.entropy)
-            .map_err(|error| DriverError::refused(Kind::Unavailable, error.to_string()))?;
         let number = self.next_number();
+        let marker = Marker::new(&self.rotation, number.0);
+        let secret = minter
+            .choose(&subject_of(self.entry), &marker, &*self.engine.ports.entropy)
+            .map_err(|error| DriverError::refused(Kind::Unavailable, error.to_string()))?;
         let (sealed, fingerprint) = self.seal(number, &secret)?;
         let (name, title) = self.names();
         Ok(Outcome::Prepared(Box::new(NewlyPrepared { number, name, title, fingerprint, sealed })))
@@ -28,7 +29,7 @@ impl Work<'_> {
     /// The platform mints, and the secret is sealed the moment it arrives: it is shown only once. It becomes durable
     /// with the outcome; if that fails, the next look finds an orphan by its mark and it is revoked. Where the value is
     /// ours, or the platform honours our token, the next attempt gets the same version instead.
-    pub(super) async fn issue(&self, ticket: &Ticket) -> Result<Outcome, StepEnd> {
+    pub(super) async fn issue(&self, from: Option<VersionNumber>, ticket: &Ticket) -> Result<Outcome, StepEnd> {
         self.preflight().await?;
         let observed = &self.entry.observed;
         let prepared = self.prepared();
@@ -45,6 +46,7 @@ impl Work<'_> {
             name,
             title,
             marker: marker.clone(),
+            replaces: from.and_then(|from| observed.version(from)).map(|version| version.handle.clone()),
             token: AttemptKey(format!("{}:{number}", self.rotation.as_str())),
             chosen: chosen.as_ref(),
             minted_from: minted_from.as_ref(),

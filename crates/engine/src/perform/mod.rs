@@ -152,7 +152,7 @@ impl Work<'_> {
     async fn effect(&self, step: &Step, reason: &Reason, ticket: &Ticket) -> StepEnd {
         let end = match step {
             Step::Prepare { .. } => self.prepare().await,
-            Step::Issue { .. } => self.issue(ticket).await,
+            Step::Issue { from } => self.issue(*from, ticket).await,
             Step::AskPerson { ask } => self.ask_person(*ask).await,
             Step::Disable { version } => self.disable(*version, ticket).await,
             Step::Enable { version } => self.enable(*version, ticket).await,

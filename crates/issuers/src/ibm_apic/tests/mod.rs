@@ -146,6 +146,7 @@ impl Stage {
             name: "successor".to_owned(),
             title: "Successor".to_owned(),
             marker: Marker::new(&RotationId::new("0192-unit"), 1),
+            replaces: Some(original.handle.clone()),
             token: AttemptKey("0192-unit:1".to_owned()),
             chosen: None,
             minted_from: None,
