@@ -231,6 +231,9 @@ pub struct IssueRequest<'a> {
     pub chosen: Option<&'a SecretMap>,
     /// The current secret of the credential that this one is minted from, where we hold it.
     pub minted_from: Option<&'a SecretMap>,
+    /// The secret of the version that dies with this issue, where we hold it: where it is what the driver itself logs in
+    /// with, the one in the configuration is dead since our first issue.
+    pub current: Option<&'a SecretMap>,
 }
 
 #[derive(Debug)]

@@ -30,7 +30,8 @@ pub struct IssuerDriver {
     /// What each part of a credential's path is called, from the outermost to the credential itself. These are the
     /// placeholders of a delivery path: `{consumer_org}/{app}/{credential}`.
     pub levels: &'static [&'static str],
-    /// The headers in which a gateway of this platform expects the fields of a secret, the public ones first.
+    /// The headers in which a gateway of this platform expects a secret, the public fields first: by header a field, or
+    /// a text around one like `Bearer {token}`. `{signed}` stands for what the driver's signer makes of the secret.
     pub gateway: &'static [(&'static str, &'static str)],
     pub configure: Configure,
     /// What is true of an issuer with these keys. Fetches no secret, calls nobody.

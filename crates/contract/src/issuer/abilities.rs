@@ -1,10 +1,12 @@
 //! Facts, the preflight, and usage.
 
-use domain::{Ending, IssuerFacts, Minting, Performer};
+use std::collections::BTreeSet;
+
+use domain::{Ending, IssuerFacts, Minting, Overlap, Performer};
 use driver::{Kind, Trial};
 use jiff::{SignedDuration, Timestamp};
 
-use super::stage::{Stage, subject};
+use super::stage::Stage;
 
 pub(super) async fn agree_with_facts(it: &Stage) {
     let facts = it.issuer.facts();
@@ -16,7 +18,25 @@ pub(super) async fn agree_with_facts(it: &Stage) {
     assert_eq!(any(|facts| facts.minting == Minting::ByUs), it.issuer.minter().is_some());
     let person = |facts: &IssuerFacts| facts.issued_by == Performer::Person || facts.ending == Ending::ByPerson;
     assert_eq!(any(person), it.issuer.assisted().is_some());
-    assert!(facts.all().all(|facts| facts.propagation >= SignedDuration::ZERO));
+    for facts in facts.all() {
+        assert!(facts.propagation >= SignedDuration::ZERO);
+        let by_hand = facts.issued_by == Performer::Person;
+        assert!(!(by_hand && facts.minting == Minting::ByUs), "a person cannot be given a value to type");
+        assert!(!(facts.disable && facts.overlap == Overlap::Replace), "what died with the issue cannot be switched");
+    }
+}
+
+/// Every kind of the fact sheet is on the stage, and there is none beside them: what is not played is not known.
+pub(super) async fn every_kind_is_there(it: &Stage) {
+    let facts = it.issuer.facts();
+    let mut declared: BTreeSet<&str> = facts.kinds.keys().copied().collect();
+    let there = it.kinds().await;
+    if there.contains("") || declared.is_empty() {
+        declared.insert("");
+    } else {
+        assert!(facts.kinds.values().any(|kind| *kind == facts.main), "the main facts hold for nothing on the stage");
+    }
+    assert_eq!(there, declared);
 }
 
 pub(super) async fn preflight_passes(it: &Stage) {
@@ -35,11 +55,11 @@ fn near(one: Timestamp, other: Timestamp) -> bool {
 }
 
 pub(super) async fn usage_is_told(it: &Stage) {
-    let Some(usage) = it.issuer.usage() else { return };
+    let usage = it.issuer.usage().expect("the facts say so");
     let original = it.one().await;
     let issued = it.issue_beside(&original).await;
     it.propagate();
-    let at = subject(&original);
+    let at = original.subject();
     let since = issued.created_at;
     // A trial at the platform is no use by a consumer, or nothing would ever be quiet.
     assert!(matches!(it.verify(&original, &issued.handle, &issued.secret).await, None | Some(Trial::Accepted)));
@@ -64,14 +84,14 @@ pub(super) async fn usage_is_told(it: &Stage) {
     let later = last.checked_add(SignedDuration::from_mins(1)).unwrap();
     let since_then = usage.usage(&at, &issued.handle, later).await.expect("use can be asked for");
     assert_eq!(since_then.last_used, None, "not since then");
-    let other = usage.usage(&at, &original.handle, since).await.expect("use can be asked for");
+    let other = usage.usage(&at, original.handle(), since).await.expect("use can be asked for");
     assert_eq!(other.last_used, None, "the use of one version is not the use of its sibling");
 }
 
 pub(super) async fn missing_right_is_not_quiet(it: &Stage) {
     let usage = it.issuer.usage().expect("the stage is set for a platform that tells usage");
     let original = it.one().await;
-    let error = usage.usage(&subject(&original), &original.handle, original.created_at).await;
+    let error = usage.usage(&original.subject(), original.handle(), original.created_at()).await;
     let error = error.expect_err("the account may not see usage");
     it.see(&error);
     assert_eq!(error.kind, Kind::Forbidden, "{error}");

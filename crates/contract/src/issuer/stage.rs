@@ -2,15 +2,15 @@
 
 use std::{
     cell::RefCell,
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt::{Debug, Display},
     sync::Arc,
 };
 
-use domain::{CredentialId, Handle, Marker, RotationId};
+use domain::{Handle, IssuerFacts, Marker, Minting, Overlap, RotationId};
 use driver::{
-    AttemptKey, Budget, Calls, Clock, DriverError, Found, IssueRequest, Issued, Issuer, Lookup, Ports, Revoked, Scope,
-    Settings, Subject, Ticket, Trial,
+    AttemptKey, Budget, Calls, Clock, DriverError, Found, IssueRequest, Issued, Issuer, Listing, Lookup, Ports,
+    Revoked, Scope, Settings, Subject, Ticket, Trial,
 };
 use futures_util::StreamExt;
 use jiff::{SignedDuration, Timestamp};
@@ -18,7 +18,7 @@ use secret::{Secret, SecretMap};
 use serde_json::Value;
 use twin::{OptionSet, Side};
 
-use super::IssuerCase;
+use super::{IssuerCase, one::One};
 use crate::{SeededEntropy, SimulatedClock, TwinHttp};
 
 const START: &str = "2026-11-23T10:00:00Z";
@@ -29,19 +29,21 @@ pub(super) struct Stage {
     pub issuer: Arc<dyn Issuer>,
     pub http: Arc<TwinHttp>,
     pub clock: Arc<SimulatedClock>,
+    /// The kind of credential that is played here.
+    pub kind: &'static str,
+    options: Vec<OptionSet>,
     ports: Ports,
+    /// The newest secret of each credential, by its names, as the engine would hold it.
+    held: RefCell<BTreeMap<Vec<String>, SecretMap>>,
     /// Everything that the driver gave away, as a log would show it.
     seen: RefCell<Vec<String>>,
 }
 
 impl Stage {
-    pub(super) fn set(case: &IssuerCase, options: &[OptionSet]) -> Self {
+    pub(super) fn set(case: &IssuerCase, sets: &[OptionSet], kind: &'static str) -> Self {
         let start: Timestamp = START.parse().unwrap();
-        let options: Vec<(String, String)> = options
-            .iter()
-            .flat_map(|set| set.iter())
-            .map(|(name, value)| (name.to_string(), value.to_string()))
-            .collect();
+        let options: Vec<(String, String)> =
+            sets.iter().flat_map(|set| set.iter()).map(|(name, value)| (name.to_string(), value.to_string())).collect();
         let twin = (case.build_twin)(&options, SEED, start).expect("the stage's options are the twin's");
         let clock = Arc::new(SimulatedClock::at(start));
         let http = Arc::new(TwinHttp::new(twin, SEED, clock.clone()));
@@ -50,7 +52,27 @@ impl Stage {
         let ports = Calls::ports(&ports, Budget::default());
         let login = http.world().login();
         let issuer = Self::configure(case, &http, &ports, &login);
-        Self { case: *case, issuer, http, clock, ports, seen: RefCell::default() }
+        Self {
+            case: *case,
+            issuer,
+            http,
+            clock,
+            kind,
+            options: sets.to_vec(),
+            ports,
+            held: RefCell::default(),
+            seen: RefCell::default(),
+        }
+    }
+
+    /// What is true of the kind that is played.
+    pub(super) fn facts(&self) -> Arc<IssuerFacts> {
+        self.issuer.facts().of(self.kind).clone()
+    }
+
+    /// The kinds of which this stage has a credential.
+    pub(super) async fn kinds(&self) -> BTreeSet<&'static str> {
+        self.all().await.iter().map(|one| one.kind).collect()
     }
 
     fn configure(case: &IssuerCase, http: &TwinHttp, ports: &Ports, login: &Value) -> Arc<dyn Issuer> {
@@ -123,15 +145,21 @@ impl Stage {
 
     /// Long enough for every change to hold everywhere.
     pub(super) fn propagate(&self) {
-        self.pass(self.issuer.facts().main.propagation);
+        self.pass(self.facts().propagation);
     }
 
     pub(super) async fn try_list(&self, scope: Scope) -> Result<Vec<Found>, DriverError> {
+        Ok(self.try_whole(scope).await?.found)
+    }
+
+    /// All pages as one.
+    pub(super) async fn try_whole(&self, scope: Scope) -> Result<Listing, DriverError> {
         let mut pages = self.issuer.list(scope);
-        let mut all = Vec::new();
+        let mut all = Listing::default();
         while let Some(page) = pages.next().await {
             let page = self.seen(page)?;
-            all.extend(page.found);
+            all.found.extend(page.found);
+            all.declared.extend(page.declared);
         }
         Ok(all)
     }
@@ -140,66 +168,178 @@ impl Stage {
         self.try_list(Scope::All).await.expect("a listing succeeds")
     }
 
-    pub(super) async fn siblings(&self, of: &Found) -> Vec<Found> {
-        self.try_list(Scope::Siblings(subject(of))).await.expect("a listing of siblings succeeds")
+    pub(super) async fn siblings(&self, of: &One) -> Vec<Found> {
+        self.try_list(Scope::Siblings(of.subject())).await.expect("a listing of siblings succeeds")
     }
 
-    /// Some credential of the platform, always the same.
-    pub(super) async fn one(&self) -> Found {
-        let mut all = self.list().await;
+    /// Every credential, whether a version of it is shown or it is only declared.
+    pub(super) async fn all(&self) -> Vec<One> {
+        let listing = self.try_whole(Scope::All).await.expect("a listing succeeds");
+        let mut all: Vec<One> = listing.found.into_iter().map(One::found).collect();
+        for declared in listing.declared {
+            if all.iter().all(|one| one.names != declared.names) {
+                all.push(One::declared(declared));
+            }
+        }
+        all
+    }
+
+    /// Some credential of the kind that is played, always the same.
+    pub(super) async fn one(&self) -> One {
+        let mut all = self.all().await;
         all.sort_by(|one, other| one.names.cmp(&other.names));
-        all.into_iter().next().expect("the stage has a credential")
+        all.into_iter().find(|one| one.kind == self.kind && !one.protected).expect("the stage has a credential")
     }
 
-    pub(super) async fn try_issue(&self, request: &IssueRequest<'_>) -> Result<Issued, DriverError> {
-        self.seen(self.issuer.issue(request, &ticket()).await)
+    /// What the engine would ask for.
+    pub(super) fn wanted(&self, of: &One, attempt: u32) -> Wanted {
+        let facts = self.facts();
+        let suffix = if facts.names { domain::SUCCESSOR_SUFFIX } else { "" };
+        let held = |names: &[String]| self.held.borrow().get(names).map(SecretMap::duplicate);
+        let marker = Marker::new(&RotationId::new("0192f0e4-contract"), attempt);
+        Wanted {
+            subject: of.subject(),
+            name: format!("{}{suffix}", of.name()),
+            title: format!("{}{suffix}", of.title),
+            replaces: of.version.as_ref().map(|(handle, _)| handle.clone()),
+            token: AttemptKey(format!("0192f0e4-contract:{attempt}")),
+            chosen: (facts.minting == Minting::ByUs).then(|| self.choose(of, &marker)),
+            minted_from: of.minted_from.as_ref().and_then(|names| held(names)),
+            current: if facts.overlap == Overlap::Replace { held(&of.names) } else { None },
+            names: of.names.clone(),
+            marker,
+        }
     }
 
-    pub(super) async fn issue_beside(&self, original: &Found) -> Issued {
-        self.try_issue(&successor(original, 1)).await.expect("issuing succeeds")
+    /// A value for the platform to take.
+    pub(super) fn choose(&self, of: &One, marker: &Marker) -> SecretMap {
+        let minter = self.issuer.minter().expect("the facts say that we choose");
+        let chosen = minter.choose(&of.subject(), marker, &*self.ports.entropy).expect("there is randomness");
+        self.see(&chosen);
+        chosen
     }
 
-    pub(super) async fn try_revoke(&self, of: &Found, handle: &Handle) -> Result<Revoked, DriverError> {
-        self.seen(self.issuer.revoke(&subject(of), handle, &ticket()).await)
+    pub(super) async fn try_issue(&self, wanted: &Wanted) -> Result<Issued, DriverError> {
+        let issued = self.seen(self.issuer.issue(&wanted.request(), &ticket()).await)?;
+        self.held.borrow_mut().insert(wanted.names.clone(), issued.secret.duplicate());
+        Ok(issued)
     }
 
-    pub(super) async fn look_up(&self, of: &Found, handle: &Handle) -> Lookup {
-        self.seen(self.issuer.look_up(&subject(of), handle).await).expect("a look-up succeeds")
+    pub(super) async fn issue_beside(&self, original: &One) -> Issued {
+        self.try_issue(&self.wanted(original, 1)).await.expect("issuing succeeds")
+    }
+
+    /// The route of the call that makes a version of this kind, as the twin names it: where making one is logging in,
+    /// that is the login.
+    pub(super) async fn issue_route(&self) -> &'static str {
+        let rehearsal = Self::set(&self.case, &self.options, self.kind);
+        let original = rehearsal.one().await;
+        rehearsal.issue_beside(&original).await;
+        let world = rehearsal.http.world();
+        let write = world.calls().filter(|call| call.side == Side::Platform && call.method != "GET").last();
+        write.expect("a version is made by a call that is no GET").route
+    }
+
+    pub(super) async fn try_revoke(&self, of: &One, handle: &Handle) -> Result<Revoked, DriverError> {
+        self.seen(self.issuer.revoke(&of.subject(), handle, &ticket()).await)
+    }
+
+    pub(super) async fn look_up(&self, of: &One, handle: &Handle) -> Lookup {
+        self.seen(self.issuer.look_up(&of.subject(), handle).await).expect("a look-up succeeds")
     }
 
     pub(super) async fn try_rename(
         &self,
-        of: &Found,
+        of: &One,
         handle: &Handle,
         name: &str,
         title: &str,
     ) -> Result<(), DriverError> {
         let renamer = self.issuer.renamer().expect("this platform has names");
-        self.seen(renamer.rename(&subject(of), handle, name, title, &ticket()).await)
+        self.seen(renamer.rename(&of.subject(), handle, name, title, &ticket()).await)
+    }
+
+    /// A trial of what may be no secret of this platform at all.
+    pub(super) async fn try_verify(
+        &self,
+        of: &One,
+        handle: &Handle,
+        secret: &SecretMap,
+    ) -> Option<Result<Trial, DriverError>> {
+        let verifier = self.issuer.verifier()?;
+        Some(self.seen(verifier.verify(&of.subject(), handle, secret).await))
     }
 
     /// `None` where the platform has no way to try.
-    pub(super) async fn verify(&self, of: &Found, handle: &Handle, secret: &SecretMap) -> Option<Trial> {
-        let verifier = self.issuer.verifier()?;
-        Some(self.seen(verifier.verify(&subject(of), handle, secret).await).expect("a trial has a result"))
+    pub(super) async fn verify(&self, of: &One, handle: &Handle, secret: &SecretMap) -> Option<Trial> {
+        Some(self.try_verify(of, handle, secret).await?.expect("a trial has a result"))
+    }
+
+    /// Whether the platform accepts it: at the gateway, where consumers of this kind go to one, and by the driver's own
+    /// trial. Where there are both, they agree.
+    pub(super) async fn accepts(&self, of: &One, handle: &Handle, secret: &SecretMap) -> bool {
+        let gateway = self.headers(secret).map(|_| self.gateway(secret) == Some(200));
+        let trial = self.verify(of, handle, secret).await.map(|trial| trial == Trial::Accepted);
+        if let (Some(gateway), Some(trial)) = (gateway, trial) {
+            assert_eq!(gateway, trial, "the gateway and the driver's trial disagree");
+        }
+        gateway.or(trial).expect("something can try it")
+    }
+
+    /// Whether consumers of this kind show their secret at the gateway.
+    pub(super) fn has_gateway(&self, secret: &SecretMap) -> bool {
+        self.headers(secret).is_some()
     }
 
     /// The gateway's answer to a consumer with this secret.
     pub(super) fn gateway(&self, secret: &SecretMap) -> Option<u16> {
-        let header = |(header, field): &(&str, &str)| {
-            let value = secret.get(field).expect("the secret has the gateway's fields");
-            (header.to_lowercase(), value.expose_text().expect("it is text").to_owned())
+        self.http.gateway(self.headers(secret).expect("the secret has the gateway's fields"))
+    }
+
+    fn headers(&self, secret: &SecretMap) -> Option<Vec<(String, String)>> {
+        let header = |(header, template): &(&str, &str)| {
+            let value = match template.split_once('{') {
+                None => text(secret, template)?.to_owned(),
+                Some((before, rest)) => {
+                    let (field, after) = rest.split_once('}')?;
+                    format!("{before}{}{after}", self.shown(secret, field)?)
+                }
+            };
+            Some((header.to_lowercase(), value))
         };
-        self.http.gateway(self.case.gateway.iter().map(header).collect())
+        self.case.gateway.iter().map(header).collect()
+    }
+
+    /// A field; or what the secret signs, where it is not shown itself.
+    fn shown(&self, secret: &SecretMap, field: &str) -> Option<String> {
+        const SIGNED: &str = "signed";
+        const LIFETIME: SignedDuration = SignedDuration::from_mins(5);
+        match self.issuer.signer().filter(|_| field == SIGNED) {
+            Some(signer) => {
+                let signed = signer.sign(secret, self.http.now(), LIFETIME).ok()?;
+                Some(signed.expose_text().expect("it is text").to_owned())
+            }
+            None => text(secret, field).map(str::to_owned),
+        }
     }
 
     /// The same secret with another value in the field that matters.
     pub(super) fn forged(&self, secret: &SecretMap) -> SecretMap {
         let (_, last) = self.case.gateway.last().expect("the gateway needs something");
+        let last = last.split(['{', '}']).nth(1).unwrap_or(last);
+        let matters = match secret.get(last) {
+            Some(_) => last,
+            None => secret.iter().max_by_key(|(_, value)| value.expose().len()).expect("a secret has fields").0,
+        };
         SecretMap::new(secret.iter().map(|(field, value)| {
-            let forged = if field == *last { Secret::from_text("f".repeat(32)) } else { value.duplicate() };
+            let forged = if field == matters { Secret::from_text("f".repeat(32)) } else { value.duplicate() };
             (field.to_owned(), forged)
         }))
+    }
+
+    /// A person acts at the platform's console.
+    pub(super) fn tamper(&self, action: &Value) -> Value {
+        self.http.world().tamper(self.clock.now(), action).expect("the twin knows what a person does by hand")
     }
 
     /// The ids of what lives, by the twin's own account.
@@ -215,8 +355,19 @@ impl Stage {
     fn credentials(&self) -> Vec<(String, bool)> {
         let state = self.http.world().state(self.clock.now());
         let credentials = state["credentials"].as_array().expect("a twin's state lists its credentials");
+        let facts = self.issuer.facts();
+        let is_listed = |it: &&Value| facts.of(it["kind"].as_str().unwrap_or_default()).lists_versions;
+        let credentials = credentials.iter().filter(is_listed);
         let read = |it: &Value| (it["id"].as_str().unwrap().to_owned(), it["live"].as_bool().unwrap());
-        credentials.iter().map(read).collect()
+        credentials.map(read).collect()
+    }
+
+    /// What the platform protects, by the twin's own account.
+    pub(super) fn protected(&self) -> BTreeSet<String> {
+        let state = self.http.world().state(self.clock.now());
+        let credentials = state["credentials"].as_array().expect("a twin's state lists its credentials");
+        let protected = credentials.iter().filter(|it| it["protected"] == true && it["live"] == true);
+        protected.map(|it| it["id"].as_str().unwrap().to_owned()).collect()
     }
 
     /// How many calls of this route the twin has seen.
@@ -229,37 +380,49 @@ pub(super) fn ticket() -> Ticket {
     Ticket::for_journal_entry(1)
 }
 
-pub(super) fn subject(found: &Found) -> Subject {
-    let credential = CredentialId::new("issuer", found.names.iter().map(String::as_str)).unwrap();
-    Subject { credential, locator: found.locator.clone() }
+/// An [`IssueRequest`] that owns what it speaks of.
+pub(super) struct Wanted {
+    pub subject: Subject,
+    pub name: String,
+    pub title: String,
+    pub marker: Marker,
+    replaces: Option<Handle>,
+    token: AttemptKey,
+    pub chosen: Option<SecretMap>,
+    minted_from: Option<SecretMap>,
+    current: Option<SecretMap>,
+    names: Vec<String>,
 }
 
-pub(super) fn name(found: &Found) -> &str {
-    found.names.last().unwrap()
-}
-
-/// What the engine would ask for.
-pub(super) fn successor(original: &Found, attempt: u32) -> IssueRequest<'static> {
-    IssueRequest {
-        subject: subject(original),
-        name: format!("{}{}", name(original), domain::SUCCESSOR_SUFFIX),
-        title: format!("{}{}", original.title, domain::SUCCESSOR_SUFFIX),
-        marker: Marker::new(&RotationId::new("0192f0e4-contract"), attempt),
-        replaces: Some(original.handle.clone()),
-        token: AttemptKey(format!("0192f0e4-contract:{attempt}")),
-        chosen: None,
-        minted_from: None,
+impl Wanted {
+    pub(super) fn request(&self) -> IssueRequest<'_> {
+        IssueRequest {
+            subject: self.subject.clone(),
+            name: self.name.clone(),
+            title: self.title.clone(),
+            marker: self.marker.clone(),
+            replaces: self.replaces.clone(),
+            token: self.token.clone(),
+            chosen: self.chosen.as_ref(),
+            minted_from: self.minted_from.as_ref(),
+            current: self.current.as_ref(),
+        }
     }
 }
 
-pub(super) fn with_marker<'a>(listed: &'a [Found], request: &IssueRequest) -> Option<&'a Found> {
-    listed.iter().find(|found| found.marker.as_ref() == Some(&request.marker))
+pub(super) fn with_marker<'a>(listed: &'a [Found], wanted: &Wanted) -> Option<&'a Found> {
+    listed.iter().find(|found| found.marker.as_ref() == Some(&wanted.marker))
 }
 
 pub(super) fn handles(found: &[Found]) -> BTreeSet<String> {
     let handles: BTreeSet<String> = found.iter().map(|found| found.handle.as_str().to_owned()).collect();
     assert_eq!(handles.len(), found.len(), "each credential is told once");
     handles
+}
+
+/// A field's value as text.
+pub(super) fn text<'a>(secret: &'a SecretMap, field: &str) -> Option<&'a str> {
+    Some(secret.get(field)?.expose_text().expect("it is text"))
 }
 
 /// Every text under a key that says it is secret.

@@ -39,6 +39,7 @@ impl Work<'_> {
             None => None,
         };
         let minted_from = self.secret_minted_from().await?;
+        let current = self.secret_replaced().await?;
         let marker = Marker::new(&self.rotation, self.attempt(ticket, number));
         let (name, title) = self.names();
         let request = IssueRequest {
@@ -50,6 +51,7 @@ impl Work<'_> {
             token: AttemptKey(format!("{}:{number}", self.rotation.as_str())),
             chosen: chosen.as_ref(),
             minted_from: minted_from.as_ref(),
+            current: current.as_ref(),
         };
         let issued = self.issuer.driver.issue(&request, ticket).await?;
         let (sealed, fingerprint) = self.seal(number, &issued.secret)?;
@@ -123,6 +125,18 @@ impl Work<'_> {
         let Some((sealed, _)) = sealed else { return Ok(None) };
         let context = sealed_as(&parent.observed.credential, current.number);
         self.engine.keyring.unseal(&sealed, context).map(Some).map_err(|error| StepEnd::Park(error.to_string()))
+    }
+
+    /// The secret that dies with the issue, where we hold it.
+    async fn secret_replaced(&self) -> Result<Option<SecretMap>, StepEnd> {
+        let observed = &self.entry.observed;
+        let held = |version: &&domain::Version| version.secret_held && version.is_live();
+        match observed.versions.iter().rev().find(held) {
+            Some(version) if observed.facts.overlap == Overlap::Replace => {
+                Ok(Some(self.secret(version.number).await?.0))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// What can be known before the first effect: every destination answers, and something can try the successor.

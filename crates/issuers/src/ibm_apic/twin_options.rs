@@ -53,6 +53,7 @@ pub(crate) const STAGES: Stages = Stages {
     ],
     no_usage: Some(&[("no-analytics", "")]),
     short_login: Some(&[("token-expires-in", "60")]),
+    waived: &[],
 };
 
 pub(crate) fn build(options: &[(String, String)], seed: u64, now: Timestamp) -> Result<Box<dyn Twin>, String> {

@@ -31,11 +31,11 @@ const MIXES_UP_SIBLINGS: u8 = 13;
 pub(crate) const DEFECTS: &[(&str, Configure, &str)] = &[
     ("a version left out", configure::<DROPS_A_VERSION>, "a large listing is complete"),
     ("an error taken for the end", configure::<SWALLOWS_ERRORS>, "a listing that cannot be had fails"),
-    ("a marker not read", configure::<FORGETS_MARKERS>, "a listing tells what there is to know"),
+    ("a marker not read", configure::<FORGETS_MARKERS>, "a listing shows the successor"),
     ("the platform's time not told", configure::<TELLS_NO_TIME>, "the platform's own clock is told"),
     ("doubt taken for failure", configure::<NEVER_IN_DOUBT>, "a lost answer to issue is found by its marker"),
     ("a write sent twice", configure::<REPEATS_WRITES>, "an issue that never arrived is in doubt"),
-    ("a pause not passed on", configure::<HIDES_RETRY_AFTER>, "a throttled write is reported"),
+    ("a pause not passed on", configure::<HIDES_RETRY_AFTER>, "a throttled issue is reported"),
     ("gone already taken for now", configure::<ALWAYS_REVOKES>, "the life of a credential"),
     ("a trial that is none", configure::<ACCEPTS_ANYTHING>, "the life of a credential"),
     ("a rename that is none", configure::<RENAMES_NOTHING>, "names are given and given back"),

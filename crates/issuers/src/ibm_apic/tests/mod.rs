@@ -150,6 +150,7 @@ impl Stage {
             token: AttemptKey("0192-unit:1".to_owned()),
             chosen: None,
             minted_from: None,
+            current: None,
         };
         self.issuer.issue(&request, &ticket()).await
     }
