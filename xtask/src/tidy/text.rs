@@ -32,9 +32,12 @@ pub(super) fn names_say_something(repository: &Repository) -> Vec<Finding> {
         "util",
         "utils",
     ];
+    // A service is called what it is called.
+    const PROPER_NAMES: [&str; 2] = ["secrets_manager", "secrets-manager"];
     let mut findings = Vec::new();
     for file in &repository.files {
-        let empty = file.path.split(['/', '.', '_', '-']).find(|word| EMPTY_WORDS.contains(word));
+        let path = PROPER_NAMES.iter().fold(file.path.clone(), |path, name| path.replace(name, "service"));
+        let empty = path.split(['/', '.', '_', '-']).find(|word| EMPTY_WORDS.contains(word));
         if let Some(word) = empty {
             findings.push(file.finding(1, format!("`{word}` in a file name says nothing: name what is inside")));
         }
@@ -117,6 +120,8 @@ mod tests {
         check(names_say_something, "crates/db/src/lock_manager.rs", "", 1);
         check(names_say_something, "crates/helpers/src/lib.rs", "", 1);
         check(names_say_something, "crates/db/src/utilization.rs", "", 0);
+        check(names_say_something, "crates/stores/src/aws_secrets_manager/mod.rs", "", 0);
+        check(names_say_something, "crates/stores/src/aws_secrets_manager/lock_manager.rs", "", 1);
     }
 
     #[test]

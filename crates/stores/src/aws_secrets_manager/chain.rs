@@ -67,7 +67,7 @@ pub(super) fn resolve(wanted: &Wanted<'_>, variables: &Variables) -> Result<(Cha
     };
     let origin = match origin {
         Some(origin) => Some(origin),
-        None => instance(variables)?,
+        None => instance(variables, true)?,
     };
     let nothing = || {
         InvalidSettings(
@@ -144,13 +144,13 @@ pub(super) fn container(variables: &Variables) -> Result<Option<Origin>, Invalid
     Ok(Some(Origin::Container(Container { address: near(name, &address)?, authorization })))
 }
 
-pub(super) fn instance(variables: &Variables) -> Result<Option<Origin>, InvalidSettings> {
+pub(super) fn instance(variables: &Variables, last_resort: bool) -> Result<Option<Origin>, InvalidSettings> {
     if variables.get("AWS_EC2_METADATA_DISABLED").is_some_and(|word| word.eq_ignore_ascii_case("true")) {
         return Ok(None);
     }
     let name = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
     let address = near(name, variables.get(name).unwrap_or("http://169.254.169.254/"))?;
-    Ok(Some(Origin::Instance(Instance { address })))
+    Ok(Some(Origin::Instance(Instance { address, last_resort })))
 }
 
 /// Credentials travel there: by TLS, or not beyond this machine and its hypervisor.

@@ -73,6 +73,8 @@ pub(super) enum Authorization {
 #[derive(Debug)]
 pub(super) struct Instance {
     pub address: Url,
+    /// Nothing else offered any: most likely this is no instance, and somebody forgot to give credentials.
+    pub last_resort: bool,
 }
 
 /// A role to take on.

@@ -35,7 +35,7 @@ pub(super) async fn of_container(http: &dyn Http, container: &Container) -> Resu
         Some(Authorization::Token(token)) => Some(token.duplicate()),
         Some(Authorization::File(path)) => Some(read_secret_file(DOING, path)?),
     };
-    if let Some(token) = token.as_ref().and_then(Secret::expose_text) {
+    if let Some(token) = token.as_ref().and_then(|token| token.expose_text()) {
         request = request.header("authorization", token);
     }
     minted(DOING, &send(http, DOING, request).await?)
@@ -48,7 +48,12 @@ pub(super) async fn of_instance(http: &dyn Http, instance: &Instance) -> Result<
     };
     let request = HttpRequest::new(Method::Put, at("/latest/api/token")?)
         .header("x-aws-ec2-metadata-token-ttl-seconds", TOKEN_TTL_SECONDS);
-    let session = send(http, DOING, request).await?;
+    let session = send(http, DOING, request).await.map_err(|mut error| {
+        if instance.last_resort {
+            error.message.push_str("; neither environment, profile, web identity nor a container offers any here");
+        }
+        error
+    })?;
     let token = text(DOING, &session)?;
     let get = |path: &str| -> Result<HttpRequest, DriverError> {
         Ok(HttpRequest::new(Method::Get, at(path)?).header("x-aws-ec2-metadata-token", token))

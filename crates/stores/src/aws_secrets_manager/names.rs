@@ -73,6 +73,27 @@ mod tests {
         assert_eq!(name("arn:aws:x"), "arn=3Aaws=3Ax", "never taken for an ARN");
     }
 
+    fn unescaped(name: &str) -> String {
+        let mut parts = name.split('=');
+        let mut bytes = parts.next().unwrap().as_bytes().to_vec();
+        for part in parts {
+            let (digits, rest) = part.split_at(2);
+            bytes.push(u8::from_str_radix(digits, 16).unwrap());
+            bytes.extend_from_slice(rest.as_bytes());
+        }
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn every_name_tells_its_path() {
+        for c in (1..0x3000).filter_map(char::from_u32).filter(|c| !c.is_control() && *c != '/') {
+            let path = format!("a/{c}=20{c}{c}");
+            let name = name(&path);
+            assert_eq!(unescaped(&name), path);
+            assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte)), "{name}");
+        }
+    }
+
     #[test]
     fn long_paths_are_cut_and_stay_apart() {
         let long = format!("a/{}", "x".repeat(1000));

@@ -119,7 +119,7 @@ impl Profiles {
             (Some(source), None) => return Err(refused(&format!("names the source `{source}`, which is not there"))),
             (None, Some("Environment")) => environment(variables)?.map(Chain::new),
             (None, Some("EcsContainer")) => container(variables)?.map(Chain::new),
-            (None, Some("Ec2InstanceMetadata")) => instance(variables)?.map(Chain::new),
+            (None, Some("Ec2InstanceMetadata")) => instance(variables, false)?.map(Chain::new),
             _ => return Err(refused("has a `role_arn`, but not one `source_profile` or `credential_source`")),
         }
         .ok_or_else(|| refused("names a source that has no credentials"))?;

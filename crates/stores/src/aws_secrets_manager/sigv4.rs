@@ -28,7 +28,7 @@ pub(super) fn sign(request: HttpRequest, credentials: &Credentials, scope: Scope
     let time = at.strftime("%Y%m%dT%H%M%SZ").to_string();
     let day = at.strftime("%Y%m%d").to_string();
     let mut request = request.header("x-amz-date", time.clone());
-    if let Some(token) = credentials.session_token.as_ref().and_then(Secret::expose_text) {
+    if let Some(token) = credentials.session_token.as_ref().and_then(|token| token.expose_text()) {
         request = request.header("x-amz-security-token", token);
     }
     let (canonical, signed_headers) = canonical_request(&request);

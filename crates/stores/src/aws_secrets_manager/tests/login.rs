@@ -127,6 +127,7 @@ async fn an_instance_has_its_metadata() {
     let stage = Stage::with("", &variables);
     let error = stage.store.check().await.unwrap_err();
     assert_eq!((error.kind, error.effect), (Kind::Unauthorized, Effect::NotApplied), "{error}");
+    assert!(error.message.contains("neither environment, profile"), "{error}");
 }
 
 #[tokio::test]
