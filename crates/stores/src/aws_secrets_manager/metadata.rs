@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use driver::{DriverError, Effect, Http, HttpRequest, HttpResponse, Kind, Method};
 use jiff::Timestamp;
-use secret::Secret;
 use serde::Deserialize;
 
 use super::{

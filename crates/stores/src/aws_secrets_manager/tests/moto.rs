@@ -10,7 +10,11 @@ use contract::{
     store::{StoreFixture, check_all},
 };
 use db::Db;
-use driver::{Body, Clock, Http, HttpRequest, HttpResponse, Kind, Method, Ports};
+use domain::{CredentialId, SecretPath};
+use driver::{
+    AttemptKey, Body, Clock, Delivery, Effect, Entropy as _, Form, Http, HttpError, HttpFailure, HttpRequest,
+    HttpResponse, Kind, Label, Method, Ports, StoreVersion,
+};
 use jiff::Timestamp;
 use secret::Secret;
 use url::{Url, form_urlencoded::Serializer};
@@ -115,14 +119,14 @@ impl Aws {
     }
 
     fn store_of(&self, id: &str, key: &str) -> StoreFixture {
+        self.store_over(Arc::new(self.http.clone()), id, key)
+    }
+
+    fn store_over(&self, http: Arc<dyn Http>, id: &str, key: &str) -> StoreFixture {
         let variables = Variables::of([("AWS_ACCESS_KEY_ID", id), ("AWS_SECRET_ACCESS_KEY", key)]);
         let toml =
             format!("region = \"eu-central-1\"\nendpoint = \"{}\"\naccount_id = \"{ACCOUNT}\"", self.server.address());
-        let ports = Ports {
-            http: Arc::new(self.http.clone()),
-            clock: Arc::new(RealClock),
-            entropy: Arc::new(SeededEntropy::new(7)),
-        };
+        let ports = Ports { http, clock: Arc::new(RealClock), entropy: Arc::new(SeededEntropy::new(7)) };
         let keyring = keyring();
         let ports = StorePorts { db: Arc::new(Db::in_memory().unwrap()), keyring: keyring.clone(), ports };
         let store = configure_in(&variables, &settings(&toml), &ports).unwrap();
@@ -176,24 +180,8 @@ fn boto3_reads_what_was_delivered() {
         let aws = Aws::new();
         let (id, key) = aws.account(&policy_of_the_guide()).await;
         let it = aws.store_of(&id, &key);
-        let mut before = None;
-        for text in ["one", "two"] {
-            let value = super::value(text);
-            let delivery = driver::Delivery {
-                at: &super::path(),
-                credential: &domain::CredentialId::parse("apic/acme/shop/key").unwrap(),
-                value: &value,
-                form: driver::Form::Fields,
-                fingerprint: (it.fingerprint)(&value),
-                key: driver::AttemptKey(text.to_owned()),
-                replaces: None,
-                environment: Some("production"),
-            };
-            let version = it.store.write(&delivery, &super::ticket()).await.unwrap();
-            let labels = it.store.labels().unwrap();
-            labels.promote(&super::path(), &version, before.as_ref(), &super::ticket()).await.unwrap();
-            before = Some(version);
-        }
+        let first = rotate(&it, &super::path(), "one", None).await;
+        rotate(&it, &super::path(), "two", Some(&first)).await;
         let output = std::process::Command::new(program("python"))
             .args(["-c", READER, &aws.server.address()])
             .env("AWS_ACCESS_KEY_ID", &id)
@@ -203,5 +191,89 @@ fn boto3_reads_what_was_delivered() {
         let seen = String::from_utf8(output.stdout).unwrap();
         let line = |text: &str| format!("{{\"client_id\":\"id\",\"client_secret\":\"canary-{text}\"}}\n");
         assert_eq!(seen, line("two") + &line("one"), "{}", String::from_utf8_lossy(&output.stderr));
+    });
+}
+
+/// A bad road to AWS: one call in four fails, in every way in which a call can.
+#[derive(Debug)]
+struct BadRoad {
+    http: LoopbackHttp,
+    dice: SeededEntropy,
+}
+
+#[async_trait]
+impl Http for BadRoad {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let broken = |failure, effect| HttpError { failure, effect, detail: "on purpose".to_owned() };
+        match self.dice.next() % 16 {
+            0 => Err(broken(HttpFailure::Unreachable, Effect::NotApplied)),
+            1 => {
+                let body = Body("<html>no server is available</html>".into());
+                Ok(HttpResponse { status: 503, headers: Vec::new(), body })
+            }
+            2 => {
+                self.http.send(request).await?;
+                Err(broken(HttpFailure::Broken, Effect::Unknown))
+            }
+            3 => {
+                let mut response = self.http.send(request).await?;
+                response.body = Body(response.body.0.slice(..response.body.0.len() / 2));
+                Ok(response)
+            }
+            _ => self.http.send(request).await,
+        }
+    }
+}
+
+/// As the engine does it: look, then write or promote, until it is done.
+async fn rotate(it: &StoreFixture, at: &SecretPath, text: &str, before: Option<&StoreVersion>) -> StoreVersion {
+    let value = super::value(text);
+    let delivery = Delivery {
+        at,
+        credential: &CredentialId::parse("apic/acme/shop/key").unwrap(),
+        value: &value,
+        form: Form::Fields,
+        fingerprint: (it.fingerprint)(&value),
+        key: AttemptKey(text.to_owned()),
+        replaces: before,
+        environment: Some("production"),
+    };
+    let labels = it.store.labels().unwrap();
+    for _ in 0..100 {
+        if let Ok(version) = it.store.write(&delivery, &super::ticket()).await
+            && labels.promote(at, &version, before, &super::ticket()).await.is_ok()
+        {
+            return version;
+        }
+    }
+    panic!("{at} never got there");
+}
+
+#[test]
+fn two_hundred_rotations_over_a_bad_road_leave_every_secret_in_order() {
+    const SECRETS: usize = 100;
+    runtime().block_on(async {
+        let aws = Aws::new();
+        let road = BadRoad { http: aws.http.clone(), dice: SeededEntropy::new(3) };
+        let it = &aws.store_over(Arc::new(road), "AKIA1", "canary");
+        let places: Vec<SecretPath> =
+            (0..SECRETS).map(|number| SecretPath::parse(&format!("apic/app-{number}/key")).unwrap()).collect();
+        let each = places.iter().map(|at| async move {
+            let first = rotate(it, at, "one", None).await;
+            let second = rotate(it, at, "two", Some(&first)).await;
+            (first, second)
+        });
+        let versions = futures_util::future::join_all(each).await;
+
+        // Looked at by the straight road.
+        let straight = aws.store_of("AKIA1", "canary");
+        for (at, (first, second)) in places.iter().zip(versions) {
+            let state = straight.store.inspect(at).await.unwrap();
+            let seen: Vec<_> = state.versions.iter().map(|stored| (&stored.version, &stored.labels[..])).collect();
+            let mut expected = [(&first, &[Label::Previous][..]), (&second, &[Label::Current][..])];
+            expected.sort_by_key(|(version, _)| *version);
+            assert_eq!(seen, expected, "{at}");
+            assert_eq!(state.environment.as_deref(), Some("production"));
+        }
     });
 }
