@@ -4,8 +4,8 @@ use std::{any::Any, fmt, future::Future, sync::Arc};
 
 use domain::{CredentialId, Fingerprint, SecretPath};
 use driver::{
-    AttemptKey, Delivery, Discarded, Effect, Form, Kind, Label, SecretStore, StoreState, StoreVersion, StoredVersion,
-    Ticket,
+    AttemptKey, Delivery, Discarded, DriverError, Effect, Form, Kind, Label, SecretStore, StoreState, StoreVersion,
+    StoredVersion, Ticket,
 };
 use futures_util::future::LocalBoxFuture;
 use secret::{Secret, SecretMap};
@@ -42,11 +42,14 @@ const CHECKS: &[(&str, Check)] = &[
     ("a second write is pending", |it| Box::pin(second_write_is_pending(it))),
     ("repeating a write adds nothing", |it| Box::pin(repeated_write_adds_nothing(it))),
     ("promotion is compare-and-set", |it| Box::pin(promotion_is_compare_and_set(it))),
+    ("a write covers only what it was meant to replace", |it| Box::pin(write_is_compare_and_set(it))),
     ("a promotion that cannot be changes nothing", |it| Box::pin(impossible_promotion(it))),
     ("the previous version stays", |it| Box::pin(previous_stays(it))),
     ("what is current is not discarded", |it| Box::pin(current_is_not_discarded(it))),
     ("discarding twice is fine", |it| Box::pin(discard_twice(it))),
     ("fingerprints are those of what was written", |it| Box::pin(fingerprints_agree(it))),
+    ("a document and bytes come back as they were", |it| Box::pin(documents_and_bytes(it))),
+    ("an environment is told as it was recorded first", |it| Box::pin(environment_is_told(it))),
     ("two paths never collide", |it| Box::pin(paths_never_collide(it))),
     ("no secret shows in Debug", |it| Box::pin(no_secret_in_debug(it))),
 ];
@@ -67,19 +70,38 @@ fn value(text: &str) -> SecretMap {
 }
 
 async fn write(it: &StoreFixture, at: &SecretPath, text: &str) -> StoreVersion {
-    let value = value(text);
     let replaces = current(&inspect(it, at).await);
+    let asked = Asked { replaces: replaces.as_ref(), ..Asked::new(at, text) };
+    try_write(it, &value(text), &asked).await.expect("a write succeeds")
+}
+
+/// A delivery without its value.
+struct Asked<'a> {
+    at: &'a SecretPath,
+    attempt: &'a str,
+    form: Form,
+    replaces: Option<&'a StoreVersion>,
+    environment: Option<&'a str>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(at: &'a SecretPath, attempt: &'a str) -> Self {
+        Self { at, attempt, form: Form::Fields, replaces: None, environment: None }
+    }
+}
+
+async fn try_write(it: &StoreFixture, value: &SecretMap, asked: &Asked<'_>) -> Result<StoreVersion, DriverError> {
     let request = Delivery {
-        at,
+        at: asked.at,
         credential: &CredentialId::new("apic", ["acme", "shop", "key"]).unwrap(),
-        value: &value,
-        form: Form::Fields,
-        fingerprint: (it.fingerprint)(&value),
-        key: AttemptKey(format!("attempt-{text}")),
-        replaces: replaces.as_ref(),
-        environment: None,
+        value,
+        form: asked.form,
+        fingerprint: (it.fingerprint)(value),
+        key: AttemptKey(format!("attempt-{}", asked.attempt)),
+        replaces: asked.replaces,
+        environment: asked.environment,
     };
-    it.store.write(&request, &ticket()).await.expect("a write succeeds")
+    it.store.write(&request, &ticket()).await
 }
 
 async fn inspect(it: &StoreFixture, at: &SecretPath) -> StoreState {
@@ -188,6 +210,30 @@ async fn promotion_is_compare_and_set(it: &StoreFixture) {
     assert_eq!((current(&state), labelled(&state, Label::Previous)), (Some(first), Some(second)));
 }
 
+async fn write_is_compare_and_set(it: &StoreFixture) {
+    if it.store.labels().is_some() || !it.store.facts().compares {
+        return;
+    }
+    let at = path("apic/acme/shop/key");
+    let first = deliver(it, &at, "one").await;
+    let second = deliver(it, &at, "two").await;
+    let before = inspect(it, &at).await;
+    for replaces in [None, Some(&first)] {
+        let asked = Asked { replaces, ..Asked::new(&at, "three") };
+        let error = try_write(it, &value("three"), &asked).await.expect_err("the second version is current by now");
+        assert_eq!((error.kind, error.effect), (Kind::Conflict, Effect::NotApplied), "{error}");
+        assert_eq!(inspect(it, &at).await, before, "a conflict changes nothing");
+    }
+    let nowhere = path("apic/nobody/was/here");
+    let asked = Asked { replaces: Some(&first), ..Asked::new(&nowhere, "three") };
+    let error = try_write(it, &value("three"), &asked).await.expect_err("nothing is there to be replaced");
+    assert_eq!((error.kind, error.effect), (Kind::Conflict, Effect::NotApplied), "{error}");
+
+    let asked = Asked { replaces: Some(&second), ..Asked::new(&at, "three") };
+    let third = try_write(it, &value("three"), &asked).await.expect("nothing has moved");
+    assert_eq!(current(&inspect(it, &at).await), Some(third));
+}
+
 async fn impossible_promotion(it: &StoreFixture) {
     let Some(labels) = it.store.labels() else { return };
     let at = path("apic/acme/shop/key");
@@ -244,6 +290,45 @@ async fn fingerprints_agree(it: &StoreFixture) {
         let stored = of(&state, version).expect("it is there");
         assert_eq!(stored.fingerprint, Some((it.fingerprint)(&value(text))), "of version {}", version.0);
     }
+}
+
+async fn documents_and_bytes(it: &StoreFixture) {
+    let one = |name: &str, bytes: &[u8]| SecretMap::new([(name.to_owned(), Secret::new(bytes.to_vec()))]);
+    let values = [
+        ("document", Form::Document, one("config", br#"{"password": "canary", "port": 5432}"#)),
+        ("text", Form::Document, one("password", "canary \u{e4} \"quoted\"\r\n\t".as_bytes())),
+        ("bytes", Form::Document, one("keystore", &[0, 0xff, 0xfe, b'\n', 0x80])),
+        ("text-field", Form::Fields, one("password", b" canary with spaces ")),
+        ("bytes-field", Form::Fields, one("keystore.base64", &[0xc3, 0x28])),
+    ];
+    for (name, form, value) in values {
+        let at = path(&format!("apic/forms/{name}"));
+        let asked = Asked { form, ..Asked::new(&at, name) };
+        let version = try_write(it, &value, &asked).await.expect("a write succeeds");
+        if let Some(labels) = it.store.labels() {
+            labels.promote(&at, &version, None, &ticket()).await.expect("a promotion succeeds");
+        }
+        let state = inspect(it, &at).await;
+        assert_eq!(current(&state), Some(version.clone()), "{name}");
+        let stored = of(&state, &version).expect("it is there");
+        assert_eq!(stored.fingerprint, Some((it.fingerprint)(&value)), "{name}");
+    }
+}
+
+/// A store that cannot record an environment says nothing of it; one that can never lets a delivery change it.
+async fn environment_is_told(it: &StoreFixture) {
+    let at = path("apic/acme/shop/key");
+    let first = Asked { environment: Some("production"), ..Asked::new(&at, "one") };
+    let version = try_write(it, &value("one"), &first).await.expect("a write succeeds");
+    if let Some(labels) = it.store.labels() {
+        labels.promote(&at, &version, None, &ticket()).await.expect("a promotion succeeds");
+    }
+    let told = inspect(it, &at).await.environment;
+    assert!(matches!(told.as_deref(), None | Some("production")), "{told:?}");
+
+    let second = Asked { environment: Some("test"), replaces: Some(&version), ..Asked::new(&at, "two") };
+    try_write(it, &value("two"), &second).await.expect("comparing environments is not the store's to do");
+    assert_eq!(inspect(it, &at).await.environment, told, "what was recorded first stays");
 }
 
 async fn paths_never_collide(it: &StoreFixture) {

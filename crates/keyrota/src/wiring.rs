@@ -80,7 +80,7 @@ impl Opened {
             .issuers
             .iter()
             .map(|issuer| {
-                let ports = issuer_ports(issuer.ca_file.as_deref())?;
+                let ports = ports_of(issuer.ca_file.as_deref())?;
                 let ports = Calls::ports(&ports, issuer.budget);
                 let driver = issuers::find(&issuer.driver).ok_or_else(|| unknown_driver(&issuer.driver))?;
                 let built = (driver.configure)(&issuer.keys.settings, &ports)
@@ -93,13 +93,17 @@ impl Opened {
 
     pub(crate) fn stores(&self) -> Result<BTreeMap<String, Arc<dyn SecretStore>>, Complaint> {
         let drivers = store_drivers();
-        let ports = StorePorts { db: self.db.clone(), keyring: self.keyring.clone(), ports: issuer_ports(None)? };
         self.config
             .stores
             .iter()
             .map(|store| {
                 let driver = drivers.iter().find(|driver| driver.name == store.driver);
                 let driver = driver.ok_or_else(|| unknown_driver(&store.driver))?;
+                let ports = StorePorts {
+                    db: self.db.clone(),
+                    keyring: self.keyring.clone(),
+                    ports: ports_of(store.ca_file.as_deref())?,
+                };
                 let built = (driver.configure)(&store.name, &store.keys.settings, &ports)
                     .map_err(|invalid| Complaint::from(store.keys.complaint(&invalid)))?;
                 Ok((store.name.clone(), built))
@@ -142,7 +146,7 @@ impl Opened {
             db: self.db.clone(),
             journal,
             keyring: self.keyring.clone(),
-            ports: issuer_ports(None)?,
+            ports: ports_of(None)?,
             issuers: self.issuers()?,
             stores: self.stores()?,
             policies: Arc::new(self.policies()),
@@ -162,7 +166,7 @@ fn overridden(facts: FactSheet, propagation: Option<Duration>) -> FactSheet {
     }
 }
 
-fn issuer_ports(ca_file: Option<&std::path::Path>) -> Result<Ports, Complaint> {
+fn ports_of(ca_file: Option<&std::path::Path>) -> Result<Ports, Complaint> {
     system_ports(ca_file).map_err(|error: ClientError| {
         Complaint::new(Code::ConfigAuthority, "the HTTP client cannot be set up")
             .because(&error)

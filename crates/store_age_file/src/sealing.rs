@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, io::Write as _};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use driver::{Delivery, DriverError, Kind};
 use secret::Secret;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Who can open the files. Never empty.
 #[derive(Clone)]
@@ -37,9 +38,30 @@ impl Recipients {
 struct Document<'a> {
     credential: &'a str,
     path: &'a str,
-    data: BTreeMap<&'a str, &'a str>,
+    data: BTreeMap<String, Value<'a>>,
 }
 
+/// A field as it stands in the document.
+struct Value<'a>(&'a Secret, Encoding);
+
+#[derive(Clone, Copy)]
+enum Encoding {
+    Text,
+    Base64,
+}
+
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (self.1, self.0.expose_text()) {
+            (Encoding::Text, Some(text)) => serializer.serialize_str(text),
+            _ => serializer.serialize_str(&STANDARD.encode(self.0.expose())),
+        }
+    }
+}
+
+/// A field that is not text is kept in base64 under its name with this ending. So is a field that has the ending
+/// itself, so that no two deliveries look alike.
+const BASE64: &str = ".base64";
 /// Room for the punctuation and the names in a document; the values are counted.
 const DOCUMENT_BYTES: usize = 4096;
 /// One byte of a value takes six at most, as `\u001f`.
@@ -66,11 +88,13 @@ fn document(delivery: &Delivery<'_>) -> Result<Secret, DriverError> {
     let mut data = BTreeMap::new();
     let mut bytes = DOCUMENT_BYTES + delivery.at.as_str().len() + delivery.credential.as_str().len();
     for (field, value) in delivery.value.iter() {
-        let text = value.expose_text().ok_or_else(|| {
-            DriverError::refused(Kind::Invalid, format!("field `{field}` is not text, which a JSON document needs"))
-        })?;
-        bytes += (field.len() + text.len()) * ESCAPED_BYTES_MAX;
-        data.insert(field, text);
+        let is_plain = value.expose_text().is_some() && !field.ends_with(BASE64);
+        let (name, encoding) = match is_plain {
+            true => (field.to_owned(), Encoding::Text),
+            false => (format!("{field}{BASE64}"), Encoding::Base64),
+        };
+        bytes += (name.len() + value.expose().len()) * ESCAPED_BYTES_MAX;
+        data.insert(name, Value(value, encoding));
     }
     let document = Document { credential: delivery.credential.as_str(), path: delivery.at.as_str(), data };
     // Large enough from the start: a growing buffer would leave copies behind that nobody wipes.

@@ -185,6 +185,20 @@ fn its_recipient_opens_the_document() {
 }
 
 #[test]
+fn bytes_that_are_no_text_are_opened_as_base64() {
+    let fixture = Fixture::new();
+    let value = SecretMap::new([
+        ("keystore".to_owned(), Secret::new(vec![0xff, 0])),
+        ("note.base64".to_owned(), Secret::from_text("x")),
+    ]);
+    wait(fixture.store.write(&fixture.delivery(1, &value), &ticket())).unwrap();
+    assert_eq!(
+        fixture.opened(".age")["data"],
+        serde_json::json!({"keystore.base64": "/wA=", "note.base64.base64": "eA=="})
+    );
+}
+
+#[test]
 fn everyone_in_the_recipients_file_opens_it() {
     let dir = TempDir::new().unwrap();
     let (one, other) = (Identity::generate(), Identity::generate());
@@ -315,15 +329,6 @@ fn checking_leaves_nothing_behind() {
     assert_eq!(said.len(), 2);
     assert!(said[1].contains("1 recipient"), "{said:?}");
     assert_eq!(fs::read_dir(fixture.dir.path()).unwrap().count(), 0);
-}
-
-#[test]
-fn a_value_that_is_not_text_is_refused() {
-    let fixture = Fixture::new();
-    let value = SecretMap::new([("key".to_owned(), Secret::new(vec![0xff]))]);
-    let error = wait(fixture.store.write(&fixture.delivery(1, &value), &ticket())).unwrap_err();
-    assert_eq!((error.kind, error.effect), (Kind::Invalid, Effect::NotApplied));
-    assert!(!fixture.dir.path().join("out").exists());
 }
 
 #[test]

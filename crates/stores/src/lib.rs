@@ -3,7 +3,9 @@
 //! A driver too heavy for everybody lives in a crate of its own and offers the same [`StoreDriver`]; the binary adds
 //! it to the list.
 
+pub mod aws_secrets_manager;
 pub mod embedded;
+pub mod vault_kv2;
 
 use std::{fmt, sync::Arc};
 
@@ -12,7 +14,7 @@ use driver::{InvalidSettings, Ports, SecretStore, Settings};
 use secret::Keyring;
 
 /// In alphabetic order.
-const STORES: &[StoreDriver] = &[embedded::DRIVER];
+const STORES: &[StoreDriver] = &[aws_secrets_manager::DRIVER, embedded::DRIVER, vault_kv2::DRIVER];
 
 /// One kind of secret store.
 #[derive(Clone, Copy)]

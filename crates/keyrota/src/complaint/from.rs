@@ -242,7 +242,9 @@ fn hint_of_kind(side: Side, error: &DriverError) -> Option<&'static str> {
         (Kind::Certificate, Side::Issuer) => {
             "name the authority that signed it as `ca_file` in the [[issuer]] table; TLS is always verified"
         }
-        (Kind::Certificate, Side::Store) => "make the authority that signed it known to this system",
+        (Kind::Certificate, Side::Store) => {
+            "name the authority that signed it as `ca_file` in the [[store]] table; TLS is always verified"
+        }
         (Kind::Unavailable, _) if is_unreachable(error) => {
             "check the address and the network, then run `keyrota check`"
         }

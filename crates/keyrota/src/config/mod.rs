@@ -85,6 +85,8 @@ pub(crate) struct StoreConfig {
     pub(crate) name: String,
     pub(crate) driver: String,
     pub(crate) environment: Option<String>,
+    /// A private authority, trusted beside those of the system.
+    pub(crate) ca_file: Option<PathBuf>,
     pub(crate) keys: DriverKeys,
 }
 
@@ -270,7 +272,13 @@ fn read_store(
     let (common, own) = table.split(&common_keys);
     let common: StoreTable = document.read(common, &[])?;
     let (_, keys) = read_driver_keys(document, own, base_dir, &common.driver, drivers.stores, &common_keys)?;
-    Ok(StoreConfig { name: common.name, driver: common.driver, environment: common.environment, keys })
+    Ok(StoreConfig {
+        name: common.name,
+        driver: common.driver,
+        environment: common.environment,
+        ca_file: common.ca_file.map(|file| base_dir.join(file)),
+        keys,
+    })
 }
 
 /// Checks the driver's name and the names of its keys; what the values must be, the driver knows.

@@ -52,6 +52,8 @@ pub(super) struct StoreTable {
     pub(super) driver: String,
     /// A policy with an environment delivers only to stores of the same one.
     pub(super) environment: Option<String>,
+    /// A private certificate authority (PEM), trusted beside those of the system.
+    pub(super) ca_file: Option<PathBuf>,
 }
 
 /// Keys of every `[[notifier]]`. The rest belongs to the channel and is not read by this release.

@@ -1,0 +1,86 @@
+//! What a token of least privilege can do, and what is said when it lacks a right.
+
+use driver::{Discarded, Kind};
+
+use super::*;
+
+/// The policy of docs/guides/deliver-to-vault.md.
+const POLICY: &str = include_str!("../../src/vault_kv2/policy.hcl");
+/// Without any right to create metadata or to destroy.
+const TOO_LITTLE: &str = r#"
+    path "secret/data/app/*"      { capabilities = ["create", "update"] }
+    path "secret/metadata/app/*"  { capabilities = ["read", "update", "patch"] }
+    path "secret/delete/app/*"    { capabilities = ["update"] }
+    path "sys/capabilities-self"  { capabilities = ["update"] }
+"#;
+
+#[tokio::test]
+async fn the_policy_of_the_guide_suffices() {
+    let guide = include_str!("../../../../docs/guides/deliver-to-vault.md");
+    assert!(guide.contains(POLICY), "the guide shows another policy");
+    let stage = Stage::new();
+    let token = stage.token(POLICY).await;
+    let store = stage.store(&format!("readable = false\ncheck_path = \"app\"\n{}", with_token(&token)));
+    let passed = store.check().await.unwrap();
+    assert!(passed.iter().any(|line| line.contains("compared")), "{passed:?}");
+    assert!(!store.facts().readable);
+
+    try_write(&stage, &*store, "app/key", "1", None).await.unwrap();
+    try_write(&stage, &*store, "app/key", "2", Some("1")).await.unwrap();
+    let state = store.inspect(&path("app/key")).await.unwrap();
+    let recorded = state.labelled(Label::Current).unwrap().fingerprint;
+    assert_eq!(recorded, Some(stage.keyring.fingerprint(&value("2"))));
+    let gone = store.discard(&path("app/key"), &StoreVersion("1".to_owned()), &ticket()).await.unwrap();
+    assert_eq!(gone, Discarded::Now);
+
+    // What somebody else wrote has no record, and is not taken for ours.
+    stage.writes_by_hand("app/key", "by hand").await;
+    let state = store.inspect(&path("app/key")).await.unwrap();
+    assert_eq!(state.labelled(Label::Current).unwrap().fingerprint, None);
+
+    let (status, _) = stage.call(&token, &[], Method::Get, "secret/data/app/key", Value::Null).await;
+    assert_eq!(status, 403, "it cannot read a value");
+    let (status, _) = stage.call(&token, &[], Method::Post, "secret/data/other", json!({ "data": {} })).await;
+    assert_eq!(status, 403, "nor write elsewhere");
+}
+
+#[tokio::test]
+async fn a_missing_right_is_named() {
+    let stage = Stage::new();
+    let token = stage.token(TOO_LITTLE).await;
+    let store = stage.store(&format!("readable = false\ncheck_path = \"app\"\n{}", with_token(&token)));
+    let error = store.check().await.unwrap_err();
+    assert_eq!(error.kind, Kind::Forbidden);
+    assert!(error.message.contains("`create` on `secret/metadata/app/keyrota-preflight`"), "{error}");
+    assert!(error.message.contains("`update` on `secret/destroy/app/keyrota-preflight`"), "{error}");
+    assert!(!error.message.contains("patch"), "what it has is not listed: {error}");
+
+    let error = try_write(&stage, &*store, "app/key", "1", None).await.unwrap_err();
+    assert_eq!((error.kind, error.effect), (Kind::Forbidden, Effect::NotApplied), "{error}");
+    assert!(error.message.contains("`create` on `secret/metadata/app/key`"), "{error}");
+
+    // A secret that is there already needs no more.
+    stage.writes_by_hand("app/key", "by hand").await;
+    assert_eq!(try_write(&stage, &*store, "app/key", "1", Some("1")).await.unwrap(), "2");
+    let error = store.discard(&path("app/key"), &StoreVersion("1".to_owned()), &ticket()).await.unwrap_err();
+    assert!(error.message.contains("`update` on `secret/destroy/app/key`"), "{error}");
+}
+
+#[tokio::test]
+async fn without_a_path_to_look_at_rights_are_not_claimed() {
+    let stage = Stage::new();
+    let token = stage.token(POLICY).await;
+    let passed = stage.store(&format!("readable = false\n{}", with_token(&token))).check().await.unwrap();
+    assert!(passed.iter().any(|line| line.contains("check_path")), "{passed:?}");
+}
+
+#[tokio::test]
+async fn a_reader_that_may_not_read_is_told_so() {
+    let stage = Stage::new();
+    let token = stage.token(POLICY).await;
+    let store = stage.store(&with_token(&token));
+    stage.writes_by_hand("app/key", "by hand").await;
+    let error = store.inspect(&path("app/key")).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Forbidden);
+    assert!(error.message.contains("`readable = false`"), "{error}");
+}
