@@ -159,9 +159,10 @@ impl Policies for NinetyDays {
             quiet_for: days(1),
             retire_after: days(100),
             deliver: vec![Destination { store: "local".into(), path }],
+            consumers: std::sync::Arc::default(),
             task_within: domain::Duration::from_hours(7 * 24),
             begin_not_before: None,
         };
-        self.0.matches(credential.as_str()).then_some(Applied { policy, probe: None })
+        self.0.matches(credential.as_str()).then_some(Applied::plain(policy, None))
     }
 }

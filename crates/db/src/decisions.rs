@@ -67,6 +67,26 @@ impl Db {
         self.write(Unit::new().run(sql, values, Rows::Exactly(1)).and(decision(id, "rotate", word))).await
     }
 
+    /// Others know the credential: it is replaced at once. A rotation under way, whatever began it, goes on as one that
+    /// cannot wait.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn request_compromised(&self, id: i64, word: Word<'_>) -> Result<(), WriteError> {
+        let sql = "UPDATE credential SET attempts = 0, retry_at = NULL, error = NULL, parked = 0,
+            request_cause = CASE WHEN rotation_id IS NULL THEN 'compromised' END,
+            request_by = CASE WHEN rotation_id IS NULL THEN $2 END,
+            request_reason = CASE WHEN rotation_id IS NULL THEN $3 END,
+            rotation_by = CASE WHEN rotation_cause IN ('age', 'requested', 'parent_turned') THEN $2 ELSE rotation_by END,
+            rotation_reason = CASE WHEN rotation_cause IN ('age', 'requested', 'parent_turned') THEN $3
+                ELSE rotation_reason END,
+            rotation_cause = CASE WHEN rotation_cause IN ('age', 'requested', 'parent_turned') THEN 'compromised'
+                ELSE rotation_cause END
+            WHERE id = $1";
+        let values = values![id, word.by, word.reason];
+        self.write(Unit::new().run(sql, values, Rows::Exactly(1)).and(decision(id, "compromised", word))).await
+    }
+
     /// Parks a credential: nothing more of it is tried until a person asks.
     ///
     /// # Errors

@@ -1,15 +1,18 @@
 //! Reading the inventory as the planner wants it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use domain::{
-    CredentialId, Delivery, Destination, FactSheet, Handle, Hold, Observed, Owner, Parent, Rotation, RotationId,
-    SecretPath, Slots, Task, Timestamp, Trouble, Usage, Version, VersionNumber,
+    Acknowledgement, CredentialId, Delivery, Destination, Drift, FactSheet, Handle, Hold, Observed, Owner, Parent,
+    Rotation, RotationId, SecretPath, Slots, Task, Timestamp, Trouble, Usage, Version, VersionNumber, Waiver,
 };
 
 use crate::{
     Db, ReadError, Row, Snapshot, Value, values,
-    words::{parse_ask, parse_cause, parse_origin, parse_presence},
+    words::{parse_ask, parse_cause, parse_drifted, parse_origin, parse_presence},
 };
 
 /// One credential with what only the database and the driver know of it.
@@ -48,8 +51,15 @@ const DELIVERIES: &str = "SELECT d.credential_id, d.store, d.path, d.written_at,
     d.first_confirmed_at FROM delivery d JOIN credential c ON c.id = d.credential_id AND c.rotation_id = d.rotation_id
     AND c.rotation_to = d.version";
 
-const TASKS: &str = "SELECT t.credential_id, t.ask, t.version, t.asked_at, t.due_at FROM task t
-    JOIN credential c ON c.id = t.credential_id AND c.rotation_id = t.rotation_id WHERE t.ended_at IS NULL";
+/// Words of people and consumers, and what inspections found, in one reading: most credentials have none of them.
+const EVIDENCE: &str = "SELECT * FROM (
+    SELECT t.credential_id AS id, 'task' AS kind, t.ask, '', '', t.version, t.asked_at, t.due_at FROM task t
+        JOIN credential c ON c.id = t.credential_id AND c.rotation_id = t.rotation_id WHERE t.ended_at IS NULL
+    UNION ALL SELECT credential_id, 'acknowledgement', consumer, '', '', version, at, at FROM acknowledgement
+    UNION ALL SELECT credential_id, 'waiver', consumer, who, reason, NULL, until, until FROM waiver
+    UNION ALL SELECT t.credential_id, 'told', t.consumer, '', '', NULL, t.at, t.at FROM told t
+        JOIN credential c ON c.id = t.credential_id AND c.rotation_id = t.rotation_id
+    UNION ALL SELECT credential_id, 'drift', store, path, what, NULL, seen_at, seen_at FROM drift)";
 
 /// Since when the credential from which another one is minted has had the version that it has. While it turns, its
 /// successor counts only once nothing else of it lives.
@@ -67,7 +77,7 @@ impl Db {
         let mut assembler = Assembler::new(issuers);
         let deliveries = format!("{DELIVERIES} WHERE c.id = $1");
         self.rows(&deliveries, values![id], |row| assembler.delivery(row)).await?;
-        self.rows(&format!("{TASKS} AND c.id = $1"), values![id], |row| assembler.task(row)).await?;
+        self.rows(&format!("{EVIDENCE} WHERE id = $1"), values![id], |row| assembler.evidence(row)).await?;
         self.rows(&format!("{TURNS} AND c.id = $1 GROUP BY c.id"), values![id], |row| assembler.turn(row)).await?;
         let mut entries = Vec::new();
         let versions = format!("{COLUMNS} WHERE c.id = $1 ORDER BY c.id, v.number");
@@ -102,7 +112,7 @@ impl Db {
         self.snapshot(|snapshot: &Snapshot<'_>| {
             let mut assembler = Assembler::new(issuers);
             snapshot.scan(DELIVERIES, values![], |row| assembler.delivery(row))?;
-            snapshot.scan(TASKS, values![], |row| assembler.task(row))?;
+            snapshot.scan(EVIDENCE, values![], |row| assembler.evidence(row))?;
             snapshot.scan(&format!("{TURNS} GROUP BY c.id"), values![], |row| assembler.turn(row))?;
             if issuers.values().any(limits) {
                 snapshot.scan(SLOTS_BY_PARENT, values![], |row| assembler.slots(row))?;
@@ -140,12 +150,21 @@ fn limits(view: &IssuerView) -> bool {
     view.facts.all().any(|facts| facts.live_max().is_some())
 }
 
+#[derive(Default)]
+struct Evidence {
+    task: Option<Task>,
+    acknowledged: Vec<Acknowledgement>,
+    waivers: Vec<Waiver>,
+    told: Vec<Arc<str>>,
+    drift: Vec<Drift>,
+}
+
 /// Joins rows of credential × version, in their order, into entries.
 struct Assembler<'a> {
     issuers: &'a Issuers,
     deliveries: BTreeMap<i64, Vec<Delivery>>,
     used_slots: BTreeMap<i64, u32>,
-    tasks: BTreeMap<i64, Task>,
+    evidence: BTreeMap<i64, Evidence>,
     turns: BTreeMap<i64, Timestamp>,
     /// The issuer of the row before: whole stretches of rows have the same.
     issuer: Option<(&'a str, &'a IssuerView)>,
@@ -158,7 +177,7 @@ impl<'a> Assembler<'a> {
             issuers,
             deliveries: BTreeMap::new(),
             used_slots: BTreeMap::new(),
-            tasks: BTreeMap::new(),
+            evidence: BTreeMap::new(),
             turns: BTreeMap::new(),
             issuer: None,
             open: None,
@@ -182,10 +201,33 @@ impl<'a> Assembler<'a> {
         Ok(())
     }
 
-    fn task(&mut self, row: &Row<'_>) -> Result<(), ReadError> {
-        let version = row.get::<Option<u32>>(2)?.map(VersionNumber);
-        let ask = row.parse(1, |word| parse_ask(word, version))?;
-        self.tasks.insert(row.get(0)?, Task { ask, asked_at: row.get(3)?, due_at: row.get(4)? });
+    fn evidence(&mut self, row: &Row<'_>) -> Result<(), ReadError> {
+        let of = self.evidence.entry(row.get(0)?).or_default();
+        let name: &str = row.get(2)?;
+        let version = row.get::<Option<u32>>(5)?.map(VersionNumber);
+        match row.get(1)? {
+            "task" => {
+                let ask = row.parse(2, |word| parse_ask(word, version))?;
+                of.task = Some(Task { ask, asked_at: row.get(6)?, due_at: row.get(7)? });
+            }
+            "acknowledgement" => of.acknowledged.push(Acknowledgement {
+                consumer: name.into(),
+                version: version.unwrap_or(VersionNumber(0)),
+                at: row.get(6)?,
+            }),
+            "waiver" => of.waivers.push(Waiver {
+                consumer: (!name.is_empty()).then(|| name.into()),
+                by: row.get(3)?,
+                reason: row.get(4)?,
+                until: row.get(6)?,
+            }),
+            "told" => of.told.push(name.into()),
+            _ => of.drift.push(Drift {
+                destination: Destination { store: name.into(), path: row.parse(3, SecretPath::parse)? },
+                what: row.parse(4, parse_drifted)?,
+                seen_at: row.get(6)?,
+            }),
+        }
         Ok(())
     }
 
@@ -218,6 +260,7 @@ impl<'a> Assembler<'a> {
 
     fn credential(&mut self, id: i64, row: &Row<'_>) -> Result<Option<Entry>, ReadError> {
         let Some(view) = self.view(row.get(2)?) else { return Ok(None) };
+        let evidence = self.evidence.remove(&id).unwrap_or_default();
         let observed = Observed {
             credential: row.parse(1, CredentialId::parse)?,
             facts: view.facts.of(row.get(28)?).clone(),
@@ -231,7 +274,11 @@ impl<'a> Assembler<'a> {
             hold: hold(row)?,
             requested: cause(row, 14)?,
             rotation: self.rotation(id, row)?,
-            task: self.tasks.remove(&id),
+            task: evidence.task,
+            acknowledged: evidence.acknowledged,
+            waivers: evidence.waivers,
+            told: evidence.told,
+            drift: evidence.drift,
             parent_turned_at: self.turns.remove(&id),
             slots: Slots { used: self.used_slots.get(&id).copied().unwrap_or_default() },
             trouble: Trouble {

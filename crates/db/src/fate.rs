@@ -5,7 +5,11 @@ use std::{fmt::Debug, future};
 use crate::{Fault, Rows, Unit, WriteError, values};
 
 /// Every table that a play can fill, those that refer to others first.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 16] = [
+    "acknowledgement",
+    "waiver",
+    "told",
+    "drift",
     "task",
     "decision",
     "journal",

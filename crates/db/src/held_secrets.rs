@@ -1,6 +1,6 @@
 //! Sealed secrets of versions, and where they were delivered.
 
-use domain::{Destination, Fingerprint, VersionNumber};
+use domain::{Destination, Fingerprint, Timestamp, VersionNumber};
 use secret::Sealed;
 
 use crate::{Db, ReadError, values};
@@ -13,6 +13,9 @@ pub struct Delivered {
     pub store_version: String,
     /// The store's version that was current before, at the time of writing.
     pub replaced: Option<String>,
+    /// Of the value in the form in which it went.
+    pub fingerprint: Fingerprint,
+    pub promoted_at: Option<Timestamp>,
 }
 
 impl Db {
@@ -35,7 +38,7 @@ impl Db {
     /// # Errors
     /// Those of the database.
     pub async fn delivered(&self, credential_id: i64) -> Result<Vec<Delivered>, ReadError> {
-        let sql = "SELECT store, path, version, store_version, replaced FROM delivery
+        let sql = "SELECT store, path, version, store_version, replaced, fingerprint, promoted_at FROM delivery
             WHERE credential_id = $1 ORDER BY written_at";
         self.rows(sql, values![credential_id], |row| {
             Ok(Delivered {
@@ -46,6 +49,8 @@ impl Db {
                 version: VersionNumber(row.get(2)?),
                 store_version: row.get(3)?,
                 replaced: row.get(4)?,
+                fingerprint: row.get(5)?,
+                promoted_at: row.get(6)?,
             })
         })
         .await

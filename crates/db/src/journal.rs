@@ -74,17 +74,22 @@ pub enum Outcome {
         destination: Destination,
         store_version: String,
         replaced: Option<String>,
+        /// Of the value in the form in which it went.
+        fingerprint: Fingerprint,
     },
     Verified {
         version: VersionNumber,
     },
-    /// `store_version` where the store has no labels: there the promotion is the write.
+    /// `written` where the store has no labels: there the promotion is the write.
     Promoted {
         destination: Destination,
-        store_version: Option<String>,
+        written: Option<(String, Fingerprint)>,
     },
     Confirmed {
         destination: Destination,
+    },
+    Told {
+        consumer: Arc<str>,
     },
     Watched {
         version: VersionNumber,
@@ -355,6 +360,7 @@ impl Outcome {
             Self::Verified { .. } => "accepted by the platform".to_owned(),
             Self::Promoted { .. } => "current".to_owned(),
             Self::Confirmed { .. } => "read back and equal".to_owned(),
+            Self::Told { consumer } => format!("{consumer} was told"),
             Self::Watched { usage, .. } => match (usage.known_through, usage.last_used) {
                 (None, _) => "the issuer does not tell".to_owned(),
                 (Some(through), Some(last)) => format!("last used {last:.0}, known through {through:.0}"),
@@ -382,25 +388,27 @@ impl Outcome {
             Self::Enabled { version } => {
                 well.run(at_version("disabled_at"), values![id, version.0, None::<Timestamp>], one)
             }
-            Self::Written { version, destination, store_version, replaced } => {
+            Self::Written { version, destination, store_version, replaced, fingerprint } => {
                 let sql = "INSERT INTO delivery (credential_id, rotation_id, version, store, path, store_version,
-                    replaced, written_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                    replaced, fingerprint, written_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $9, $8)
                     ON CONFLICT (credential_id, rotation_id, store, path) DO UPDATE SET version = excluded.version,
                     store_version = excluded.store_version, replaced = excluded.replaced,
-                    written_at = excluded.written_at, promoted_at = NULL, confirmed_at = NULL,
+                    fingerprint = excluded.fingerprint, written_at = excluded.written_at, promoted_at = NULL, confirmed_at = NULL,
                     first_confirmed_at = NULL";
                 let (store, path) = (&*destination.store, destination.path.as_str());
-                let values =
+                let mut values =
                     values![id, rotation.as_str(), version.0, store, path, store_version, replaced.as_deref(), now];
+                values.push((*fingerprint).into());
                 well.run(sql, values, one)
             }
-            Self::Promoted { destination, store_version } => {
+            Self::Promoted { destination, written } => {
                 let sql = format!(
-                    "UPDATE delivery SET promoted_at = $5, store_version = coalesce($6, store_version)
-                    {MARK_DELIVERY}"
+                    "UPDATE delivery SET promoted_at = $5, store_version = coalesce($6, store_version),
+                    fingerprint = coalesce($7, fingerprint) {MARK_DELIVERY}"
                 );
                 let mut values = mark(id, rotation, destination, now);
-                values.push(store_version.as_deref().into());
+                values.push(written.as_ref().map(|(version, _)| version.as_str()).into());
+                values.push(written.as_ref().map(|(_, fingerprint)| *fingerprint).into());
                 well.run(sql, values, one)
             }
             Self::Confirmed { destination } => {
@@ -412,6 +420,11 @@ impl Outcome {
             }
             Self::Verified { version } => well.run(at_version("verified_at"), values![id, version.0, now], one),
             Self::ProvedDead { version, .. } => well.run(at_version("dead_at"), values![id, version.0, now], one),
+            Self::Told { consumer } => {
+                let sql = "INSERT INTO told (credential_id, rotation_id, consumer, at) VALUES ($1, $2, $3, $4)
+                    ON CONFLICT (credential_id, rotation_id, consumer) DO UPDATE SET at = excluded.at";
+                well.run(sql, values![id, rotation.as_str(), &**consumer, now], one)
+            }
             Self::Watched { version, usage } => {
                 let sql = "UPDATE version SET last_used_at = coalesce($3, last_used_at), usage_known_through = $4,
                     usage_asked_at = $5 WHERE credential_id = $1 AND number = $2";

@@ -8,6 +8,7 @@
 //! in as parameters, booleans as 0 and 1.
 
 mod connection;
+mod consumers;
 mod database;
 mod decisions;
 mod entry;
@@ -27,6 +28,7 @@ mod value;
 mod words;
 mod writer;
 
+pub use consumers::Holding;
 pub use database::{Db, Snapshot};
 pub use decisions::{HistoryLine, Word};
 pub use entry::{Entry, IssuerView, Issuers};

@@ -1,6 +1,6 @@
 //! The words under which domain values stand in columns. A row keeps its meaning when code is renamed.
 
-use domain::{Ask, Cause, Origin, Phase, Presence, VersionNumber};
+use domain::{Ask, Cause, Drifted, Origin, Phase, Presence, VersionNumber};
 
 /// A word that this program does not know: written by a newer one, or by hand.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +58,21 @@ pub(crate) fn parse_ask(word: &str, version: Option<VersionNumber>) -> Result<As
     }
 }
 
+pub(crate) fn drifted_word(what: Drifted) -> &'static str {
+    match what {
+        Drifted::ValueChanged => "value_changed",
+        Drifted::LabelMoved => "label_moved",
+        Drifted::Gone => "gone",
+    }
+}
+
+pub(crate) fn parse_drifted(word: &str) -> Result<Drifted, UnknownWord> {
+    [Drifted::ValueChanged, Drifted::LabelMoved, Drifted::Gone]
+        .into_iter()
+        .find(|what| drifted_word(*what) == word)
+        .ok_or_else(|| UnknownWord(word.to_owned()))
+}
+
 /// Cause, who asked, and why, as their three columns.
 pub(crate) fn cause_columns(cause: &Cause) -> (&'static str, Option<&str>, Option<&str>) {
     match cause {
@@ -67,6 +82,7 @@ pub(crate) fn cause_columns(cause: &Cause) -> (&'static str, Option<&str>, Optio
         Cause::Abandon { by, reason } => ("abandon", Some(by), Some(reason)),
         Cause::Compromised { by, reason } => ("compromised", Some(by), Some(reason)),
         Cause::ParentTurned => ("parent_turned", None, None),
+        Cause::Repair => ("repair", None, None),
         Cause::Import { by } => ("import", Some(by), None),
     }
 }
@@ -81,6 +97,7 @@ pub(crate) fn parse_cause(word: &str, by: Option<String>, reason: Option<String>
         "abandon" => Ok(Cause::Abandon { by, reason }),
         "compromised" => Ok(Cause::Compromised { by, reason }),
         "parent_turned" => Ok(Cause::ParentTurned),
+        "repair" => Ok(Cause::Repair),
         "import" => Ok(Cause::Import { by }),
         other => Err(UnknownWord(other.to_owned())),
     }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use crate::Drifted;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
     Protected,
@@ -51,8 +53,25 @@ pub enum Finding {
     StillAccepted {
         revoked_at: Timestamp,
     },
+    /// It should have ended by itself.
+    AcceptedPastExpiry {
+        expired_at: Timestamp,
+    },
+    /// Ours, its secret lost, and only a person can remove it.
+    OrphanLeft {
+        handle: String,
+    },
     ClockWentBack {
         recorded: Timestamp,
+    },
+    /// These consumers have not said that they run the successor.
+    NotAcknowledged {
+        consumers: String,
+    },
+    /// A destination holds something else than what was delivered.
+    Drifted {
+        destination: String,
+        what: Drifted,
     },
     /// A person's step is open; silence never proceeds.
     TaskWaiting {
@@ -90,7 +109,11 @@ impl Finding {
             Self::NoUsageEvidence => "no_usage_evidence",
             Self::Overdue { .. } => "overdue",
             Self::StillAccepted { .. } => "still_accepted",
+            Self::AcceptedPastExpiry { .. } => "accepted_past_expiry",
+            Self::OrphanLeft { .. } => "orphan_left",
             Self::ClockWentBack { .. } => "clock_went_back",
+            Self::NotAcknowledged { .. } => "not_acknowledged",
+            Self::Drifted { .. } => "drifted",
             Self::TaskWaiting { .. } => "task_waiting",
             Self::TaskOverdue { .. } => "task_overdue",
             Self::UsedWhileDisabled { .. } => "used_while_disabled",
@@ -120,7 +143,11 @@ impl Finding {
             | Self::NoUsageEvidence
             | Self::Overdue { .. }
             | Self::StillAccepted { .. }
+            | Self::AcceptedPastExpiry { .. }
+            | Self::OrphanLeft { .. }
             | Self::ClockWentBack { .. }
+            | Self::NotAcknowledged { .. }
+            | Self::Drifted { .. }
             | Self::TaskWaiting { .. }
             | Self::TaskOverdue { .. }
             | Self::UsedWhileDisabled { .. }
@@ -154,7 +181,17 @@ impl Finding {
             }
             Self::Overdue { .. } => "tell the owner: the old version is kept alive until nobody uses it",
             Self::StillAccepted { .. } => "the platform says deleted and still accepts it: call its support",
+            Self::AcceptedPastExpiry { .. } => "the platform accepts it past its end: call its support",
+            Self::OrphanLeft { .. } => "remove it at the platform: it is live, and nobody has its secret",
             Self::ClockWentBack { .. } => "set the clock right; nothing is retired until it passes the recorded time",
+            Self::NotAcknowledged { .. } => {
+                "run `keyrota credential acknowledge CREDENTIAL --consumer NAME` once it runs the new version, or \
+                 `keyrota credential waive`"
+            }
+            Self::Drifted { .. } => {
+                "put the value right, or run `keyrota credential rotate CREDENTIAL`; `drift = \"repair\"` in the policy \
+                 does it by itself"
+            }
             Self::TaskWaiting { .. } | Self::TaskOverdue { .. } => {
                 "run `keyrota task list`, do what it says, then `keyrota task complete`"
             }
@@ -188,8 +225,22 @@ impl fmt::Display for Finding {
                 write!(f, "the old version is {age_days} days old, past {limit_days}, and cannot be retired yet")
             }
             Self::StillAccepted { revoked_at } => write!(f, "revoked {revoked_at:.0} and still accepted"),
+            Self::AcceptedPastExpiry { expired_at } => write!(f, "expired {expired_at:.0} and still accepted"),
+            Self::OrphanLeft { handle } => write!(f, "the answer that carried the secret of {handle} was lost, and it lives"),
             Self::ClockWentBack { recorded } => {
                 write!(f, "the clock is before {recorded:.0}, which is already on record")
+            }
+            Self::NotAcknowledged { consumers } => {
+                write!(f, "not retired: no word yet that the successor runs at {consumers}")
+            }
+            Self::Drifted { destination, what: Drifted::ValueChanged } => {
+                write!(f, "{destination} holds a value that was not delivered by Keyrota")
+            }
+            Self::Drifted { destination, what: Drifted::LabelMoved } => {
+                write!(f, "readers of {destination} get an older version than the one delivered")
+            }
+            Self::Drifted { destination, what: Drifted::Gone } => {
+                write!(f, "readers of {destination} get nothing: the secret is gone")
             }
             Self::TaskWaiting { asked_at, due_at } => {
                 write!(f, "waits since {asked_at:.0} for a person, who has time until {due_at:.0}")

@@ -23,9 +23,10 @@ pub use jiff::{SignedDuration as Duration, Timestamp};
 pub use mutant::plant;
 pub use mutant::planted;
 pub use observed::{
-    Cause, Delivery, Hold, Observed, Origin, Owner, Parent, Presence, Rotation, Slots, Task, Trouble, Usage, Version,
+    Acknowledgement, Cause, Delivery, Drift, Drifted, Hold, Observed, Origin, Owner, Parent, Presence, Rotation, Slots,
+    Task, Trouble, Usage, Version, Waiver,
 };
 pub use phase::{IllegalPhase, Phase, PhaseEvent};
 pub use plan::{Ask, Plan, Planned, Reason, Step};
-pub use policy::{Mode, Policy, RetireWhen};
+pub use policy::{Consumer, Mode, Policy, RetireWhen};
 pub use selector::{InvalidSelector, Selector};

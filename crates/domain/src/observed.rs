@@ -26,13 +26,22 @@ pub struct Observed {
     pub hold: Option<Hold>,
     /// A person asked for a replacement now.
     pub requested: Option<Cause>,
-    /// In ascending order of number. Dead versions may be left out.
+    /// In ascending order of number. Dead versions may be left out, but never all: none at all means that none was
+    /// ever issued.
     pub versions: Vec<Version>,
     pub rotation: Option<Rotation>,
     /// What a person was asked to do in the rotation under way, and has not done.
     pub task: Option<Task>,
     /// For a credential that is minted from another one: since when that other one has been what it is.
     pub parent_turned_at: Option<Timestamp>,
+    /// What consumers say that they run, one entry for each at most.
+    pub acknowledged: Vec<Acknowledgement>,
+    /// Evidence that a person has taken upon themselves to do without.
+    pub waivers: Vec<Waiver>,
+    /// Consumers that were told of the successor in the rotation under way.
+    pub told: Vec<Arc<str>>,
+    /// What the last inspection found at destinations, outside of a rotation, that is not what we delivered.
+    pub drift: Vec<Drift>,
     pub trouble: Trouble,
 }
 
@@ -41,14 +50,16 @@ impl Observed {
         self.versions.iter().find(|version| version.number == number)
     }
 
-    /// What consumers are meant to use. When no rotation is under way, the newest version that is not an orphan, not
-    /// revoked and not gone; in a rotation its successor from the first promotion on.
+    /// What consumers are meant to use. When no rotation is under way, the newest live version that is neither an orphan
+    /// nor given up; in a rotation its successor from the first promotion on. It may have expired.
     pub fn current(&self) -> Option<&Version> {
         if let Some(rotation) = &self.rotation {
             let to = rotation.to.filter(|_| rotation.serves()).and_then(|to| self.version(to));
             return to.or_else(|| rotation.from.and_then(|from| self.version(from)));
         }
-        self.versions.iter().rev().find(|version| version.origin != Origin::Orphan && version.is_live())
+        self.versions.iter().rev().find(|version| {
+            version.is_live() && version.origin != Origin::Orphan && !version.is_given_up()
+        })
     }
 }
 
@@ -105,9 +116,22 @@ pub struct Version {
 }
 
 impl Version {
-    /// At the platform, as far as we know: neither revoked by us, nor known to be gone, nor still to be issued.
+    /// At the platform, as far as we know: neither revoked by us, nor proved dead, nor known to be gone, nor still to be
+    /// issued. What has expired is live until it is proved dead.
     pub fn is_live(&self) -> bool {
-        self.revoked_at.is_none() && !matches!(self.presence, Presence::Gone | Presence::Prepared)
+        let there = !matches!(self.presence, Presence::Gone | Presence::Prepared);
+        there && self.revoked_at.is_none() && self.dead_at.is_none()
+    }
+
+    /// Issued by us and never to be handed out again: its secret is forgotten. It may go on living where nothing ends a
+    /// version early.
+    pub fn is_given_up(&self) -> bool {
+        self.origin == Origin::Issued && !self.secret_held
+    }
+
+    /// The platform ends it by itself, and that moment has come.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
     }
 
     /// Its value is chosen and sealed, and the platform is still to be told.
@@ -175,7 +199,7 @@ impl Rotation {
 
     /// Whether consumers may already read `to`: promoted, or in use before this rotation began.
     pub fn serves(&self) -> bool {
-        self.promoted() || !self.hands_out() || matches!(self.cause, Cause::Import { .. })
+        self.promoted() || !self.hands_out() || matches!(self.cause, Cause::Import { .. } | Cause::Repair)
     }
 
     /// The cause of a rotation that goes back from this one. Giving a successor up needs that consumers have never
@@ -221,6 +245,8 @@ pub enum Cause {
     Import {
         by: String,
     },
+    /// A destination no longer held what was delivered, and the policy has it put right.
+    Repair,
 }
 
 /// How far the successor has come at one destination.
@@ -233,6 +259,42 @@ pub struct Delivery {
     pub confirmed_at: Option<Timestamp>,
     /// First confirmation: the overlap and the silence count from here, however often it is proved again.
     pub first_confirmed_at: Option<Timestamp>,
+}
+
+/// A consumer's word for the version that it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledgement {
+    pub consumer: Arc<str>,
+    pub version: VersionNumber,
+    pub at: Timestamp,
+}
+
+/// A named person's word in place of evidence, for a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiver {
+    /// The consumer whose acknowledgement is done without. `None`: the silence of the old version is.
+    pub consumer: Option<Arc<str>>,
+    pub by: String,
+    pub reason: String,
+    pub until: Timestamp,
+}
+
+/// A destination that no longer holds what we delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    pub destination: Destination,
+    pub what: Drifted,
+    pub seen_at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drifted {
+    /// Readers get a value that is not ours.
+    ValueChanged,
+    /// Our value is there, and readers get an older one.
+    LabelMoved,
+    /// Readers get nothing.
+    Gone,
 }
 
 /// A step that waits for a person.

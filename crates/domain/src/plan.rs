@@ -1,6 +1,6 @@
 //! What the planner answers.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -64,6 +64,11 @@ pub enum Step {
         version: VersionNumber,
         destination: Destination,
     },
+    /// Tell a consumer that there is a new version.
+    Tell {
+        version: VersionNumber,
+        consumer: Arc<str>,
+    },
     /// Ask the issuer who used the old version.
     Watch {
         version: VersionNumber,
@@ -110,6 +115,7 @@ impl Step {
             Self::Verify { .. } => "verify",
             Self::Promote { .. } => "promote",
             Self::Confirm { .. } => "confirm",
+            Self::Tell { .. } => "tell",
             Self::Watch { .. } => "watch",
             Self::Revoke { .. } => "revoke",
             Self::ProveDead { .. } => "prove_dead",
@@ -128,6 +134,7 @@ impl Step {
             | Self::Verify { version }
             | Self::Promote { version, .. }
             | Self::Confirm { version, .. }
+            | Self::Tell { version, .. }
             | Self::Watch { version }
             | Self::Disable { version }
             | Self::Enable { version }
@@ -208,11 +215,16 @@ pub enum Reason {
     Imported {
         by: String,
     },
+    Drifted,
     /// Its value is chosen and sealed.
     Prepared,
     /// The old one dies with the issue, so the new one waits at every destination before it.
     ReplacedAtOnce,
     SuccessorGone,
+    /// It took so long that the successor's own time is over.
+    SuccessorExpired {
+        at: Timestamp,
+    },
     SuccessorIssued,
     WrittenEverywhere,
     Verified,
@@ -225,6 +237,12 @@ pub enum Reason {
     QuietSince {
         last_used: Option<Timestamp>,
     },
+    /// A person answers for it that the old version is not needed.
+    Waived {
+        by: String,
+    },
+    /// Read back everywhere; the consumer does not look by itself.
+    Confirmed,
     /// Switched off; whoever still needs it will be heard of before it goes for good.
     SwitchedOff,
     /// Somebody tried it while it was switched off.
@@ -256,9 +274,11 @@ impl Reason {
             Self::Requested { .. } => "requested",
             Self::RolledBack { .. } => "rolled_back",
             Self::Imported { .. } => "imported",
+            Self::Drifted => "drifted",
             Self::Prepared => "prepared",
             Self::ReplacedAtOnce => "replaced_at_once",
             Self::SuccessorGone => "successor_gone",
+            Self::SuccessorExpired { .. } => "successor_expired",
             Self::SuccessorIssued => "successor_issued",
             Self::WrittenEverywhere => "written_everywhere",
             Self::Verified => "verified",
@@ -268,6 +288,8 @@ impl Reason {
             Self::OverlapOver => "overlap_over",
             Self::SilenceAwaited => "silence_awaited",
             Self::QuietSince { .. } => "quiet",
+            Self::Waived { .. } => "waived",
+            Self::Confirmed => "confirmed",
             Self::SwitchedOff => "switched_off",
             Self::UsedWhileDisabled { .. } => "used_while_disabled",
             Self::NeededAgain => "needed_again",
@@ -295,10 +317,12 @@ impl fmt::Display for Reason {
             Self::Compromised { by } => write!(f, "{by} says that others know it"),
             Self::Requested { by } => write!(f, "{by} asked for it"),
             Self::RolledBack { by } => write!(f, "{by} asked to go back"),
+            Self::Drifted => f.write_str("a destination no longer held what was delivered"),
             Self::Imported { by } => write!(f, "{by} handed over its secret"),
             Self::Prepared => f.write_str("the successor's value is chosen and sealed"),
             Self::ReplacedAtOnce => f.write_str("the old one dies with the issue, so the new one goes ahead to wait"),
             Self::SuccessorGone => f.write_str("somebody removed the successor at the platform"),
+            Self::SuccessorExpired { at } => write!(f, "the successor expired {at:.0}, before all was done"),
             Self::SuccessorIssued => f.write_str("the successor is sealed and not yet everywhere"),
             Self::WrittenEverywhere => f.write_str("the successor waits at every destination"),
             Self::Verified => f.write_str("the platform accepts the successor"),
@@ -308,6 +332,8 @@ impl fmt::Display for Reason {
             Self::OverlapOver => f.write_str("the overlap is over and the policy retires on time alone"),
             Self::SilenceAwaited => f.write_str("the overlap is over, and the old version goes once nobody uses it"),
             Self::QuietSince { last_used: Some(at) } => write!(f, "nobody has used it since {at:.0}"),
+            Self::Waived { by } => write!(f, "{by} answers for it that nobody needs the old version"),
+            Self::Confirmed => f.write_str("the successor is read back everywhere, and the consumer waits to be told"),
             Self::QuietSince { last_used: None } => f.write_str("no use of it is on record"),
             Self::SwitchedOff => f.write_str("it is switched off, and whoever misses it is listened for"),
             Self::UsedWhileDisabled { last_used } => write!(f, "it was tried {last_used:.0}, while switched off"),

@@ -1,5 +1,7 @@
 //! What is wanted for a set of credentials.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Destination;
@@ -19,10 +21,24 @@ pub struct Policy {
     /// Age past which a version still alive is escalated. It never cuts.
     pub retire_after: SignedDuration,
     pub deliver: Vec<Destination>,
+    /// Who reads what is delivered.
+    pub consumers: Arc<[Consumer]>,
     /// How long a person has for a step that only a person can do. Then it escalates; it never goes on without them.
     pub task_within: SignedDuration,
     /// Rotations begin no earlier: the next opening of the policy's window, when it is closed now.
     pub begin_not_before: Option<Timestamp>,
+}
+
+/// An application that uses the credential, and how it comes to know of a new version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consumer {
+    pub name: Arc<str>,
+    /// How long it may go on with what it read before: how often it polls; zero where it reads each time.
+    pub lag: SignedDuration,
+    /// It is told of each promotion.
+    pub told: bool,
+    /// It says which version it runs, and nothing is retired before it runs the new one.
+    pub acknowledges: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -41,6 +41,15 @@ pub enum ObserveError {
     Write(#[from] db::WriteError),
 }
 
+impl From<crate::InspectError> for ObserveError {
+    fn from(error: crate::InspectError) -> Self {
+        match error {
+            crate::InspectError::Read(error) => error.into(),
+            crate::InspectError::Write(error) => error.into(),
+        }
+    }
+}
+
 impl Engine {
     /// Lists everything at one issuer and brings the inventory up to date. A listing that fails changes nothing.
     ///

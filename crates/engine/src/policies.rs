@@ -2,7 +2,10 @@
 
 use std::{fmt::Debug, sync::Arc};
 
-use domain::{CredentialId, Policy, Timestamp};
+use async_trait::async_trait;
+use domain::{CredentialId, Destination, Policy, RotationId, Timestamp, VersionNumber};
+use driver::{DriverError, Form};
+use secret::SecretMap;
 
 use crate::ProbeTemplate;
 
@@ -18,4 +21,60 @@ pub struct Applied {
     pub policy: Policy,
     /// How to try a version where the consumer would use it; `None`: the issuer's own check is all there is.
     pub probe: Option<Arc<dyn ProbeTemplate>>,
+    /// How each destination of the policy is served, in the same order.
+    pub places: Arc<[Place]>,
+    /// How consumers are told, for those that are.
+    pub tellers: Arc<[(Arc<str>, Arc<dyn Teller>)]>,
+    /// Whether a destination that drifted is put right; otherwise it is only reported.
+    pub repairs_drift: bool,
+}
+
+impl Applied {
+    /// A policy whose destinations take the platform's own fields, with nobody to tell.
+    pub fn plain(policy: Policy, probe: Option<Arc<dyn ProbeTemplate>>) -> Self {
+        Self { policy, probe, places: Arc::default(), tellers: Arc::default(), repairs_drift: false }
+    }
+
+    pub(crate) fn place(&self, destination: &Destination) -> Option<&Place> {
+        self.places.get(self.policy.deliver.iter().position(|one| one == destination)?)
+    }
+
+    pub(crate) fn teller(&self, consumer: &str) -> Option<&dyn Teller> {
+        self.tellers.iter().find(|(name, _)| &**name == consumer).map(|(_, teller)| &**teller)
+    }
+}
+
+/// What is particular about one destination.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    /// `None`: the platform's own fields as they are.
+    pub form: Option<Arc<dyn FormTemplate>>,
+    /// The environment to which the place must belong.
+    pub environment: Option<Arc<str>>,
+    /// The store through which a consumer reads, with the consumer's own identity. `None`: the one we write to.
+    pub read_as: Option<Arc<str>>,
+}
+
+/// The form in which an application reads a secret.
+pub trait FormTemplate: Send + Sync + Debug {
+    /// # Errors
+    /// A sentence that names the field and never its content.
+    fn render(&self, secret: &SecretMap) -> Result<(SecretMap, Form), String>;
+}
+
+/// How one consumer is told of a new version. Telling twice does no harm.
+#[async_trait]
+pub trait Teller: Send + Sync + Debug {
+    async fn tell(&self, news: &News<'_>) -> Result<(), DriverError>;
+}
+
+/// What a consumer is told. Nothing of it is secret.
+#[derive(Debug)]
+pub struct News<'a> {
+    pub credential: &'a CredentialId,
+    pub consumer: &'a str,
+    pub rotation: &'a RotationId,
+    pub version: VersionNumber,
+    pub destinations: &'a [Destination],
+    pub at: Timestamp,
 }

@@ -36,7 +36,7 @@ impl RunRequest {
         Self { selector: Selector::everything(), only: None, approved: HashSet::new(), observe: true }
     }
 
-    fn covers(&self, credential: &str) -> bool {
+    pub(crate) fn covers(&self, credential: &str) -> bool {
         self.selector.matches(credential) && self.only.as_ref().is_none_or(|only| only.contains(credential))
     }
 }
@@ -99,6 +99,10 @@ impl Engine {
         let mut report = RunReport::default();
         if request.observe {
             self.observe_all(&mut report, progress).await;
+            if let Err(error) = self.inspect_destinations(request).await {
+                report.broken = Some(error.into());
+                return Ok(report);
+            }
         }
         let doubts = self.journal.in_doubt().await?;
         let in_doubt: HashSet<i64> = doubts.into_iter().map(|doubt| doubt.credential_id).collect();

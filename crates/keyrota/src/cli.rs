@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{commands::twin::TwinCommand, shell::Output};
+use crate::{
+    commands::{policy::PolicyCommand, twin::TwinCommand},
+    shell::Output,
+};
 
 /// Owns the whole life of API credentials: proves, then acts.
 #[derive(Debug, Parser)]
@@ -63,6 +66,9 @@ pub(crate) enum Command {
     /// The embedded secret store
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Who may do what, in Vault's policy language
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Serve a simulated platform
     #[command(subcommand)]
     Twin(TwinCommand),
@@ -159,6 +165,36 @@ pub(crate) enum CredentialCommand {
         #[command(flatten)]
         word: WordArgs,
     },
+    /// Others know it: replace it at once, in front of everything, and end the old one as soon as readers have the new
+    Compromised {
+        credential: String,
+        #[command(flatten)]
+        word: WordArgs,
+    },
+    /// A consumer runs the version that was delivered last
+    Acknowledge {
+        credential: String,
+        /// Its name in the policy
+        #[arg(long, value_name = "NAME")]
+        consumer: String,
+        /// Another version than the one delivered last
+        #[arg(long, value_name = "NUMBER")]
+        version: Option<u32>,
+        #[command(flatten)]
+        word: WordArgs,
+    },
+    /// Answer for it that the old version is not needed, in place of evidence, for a time
+    Waive {
+        credential: String,
+        /// The consumer whose acknowledgement is done without [default: the silence of the old version is]
+        #[arg(long, value_name = "NAME")]
+        consumer: Option<String>,
+        /// For how long, such as "7d"
+        #[arg(long, value_name = "PERIOD")]
+        within: String,
+        #[command(flatten)]
+        word: WordArgs,
+    },
     /// Take over the known secret of its current version, as JSON on standard input
     Import {
         credential: String,
@@ -187,6 +223,14 @@ impl WordArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SecretCommand {
+    /// Write one secret, as JSON on standard input; readers get it at once
+    Put {
+        path: String,
+        #[command(flatten)]
+        store: StoreArg,
+        #[command(flatten)]
+        word: WordArgs,
+    },
     /// Print one secret
     Get {
         path: String,

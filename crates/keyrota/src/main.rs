@@ -8,6 +8,7 @@ mod init;
 mod ports;
 mod progress;
 mod shell;
+mod tell;
 mod wiring;
 
 use std::process::ExitCode;
@@ -47,6 +48,7 @@ async fn perform(shell: &Shell, command: Command) -> Ended {
         Command::Status => commands::status::status(shell).await,
         Command::Credential(command) => commands::credential::credential(shell, command).await,
         Command::Secret(command) => commands::secret::secret(shell, command).await,
+        Command::Policy(command) => commands::policy::policy(shell, command).await,
         Command::Twin(command) => commands::twin::twin(shell, command).await,
         Command::Config(ConfigCommand::Schema) => commands::reference::schema(shell),
         Command::Completions { shell: wanted } => commands::reference::completions(shell, wanted),

@@ -5,15 +5,16 @@ use std::{collections::BTreeMap, sync::Arc};
 use db::{Access, Db, IssuerView, Issuers, Journal};
 use domain::{CredentialId, Duration, FactSheet, Policy, Timestamp};
 use driver::{Calls, Ports, SecretStore};
-use engine::{Applied, ConfiguredIssuer, Engine, Parts, Policies, ProbeTemplate};
+use engine::{Applied, ConfiguredIssuer, Engine, Parts, Policies, ProbeTemplate, Teller};
 use secret::{Keyring, SecretMap};
 use stores::{StoreDriver, StorePorts};
 
 use crate::{
     complaint::{Code, Complaint},
-    config::{Config, DriverWords, Drivers, VerifyConfig, locate},
+    config::{Config, DriverWords, Drivers, TellConfig, VerifyConfig, locate},
     ports::{ClientError, system_ports},
     shell::Shell,
+    tell,
 };
 
 /// Every store driver of this build.
@@ -149,13 +150,32 @@ impl Opened {
             ports: ports_of(None)?,
             issuers: self.issuers()?,
             stores: self.stores()?,
-            policies: Arc::new(self.policies()),
+            policies: Arc::new(self.policies_that_tell()?),
         };
         Ok(Engine::new(parts).await?)
     }
 
     pub(crate) fn policies(&self) -> ConfiguredPolicies {
-        ConfiguredPolicies { config: self.config.clone() }
+        ConfiguredPolicies { config: self.config.clone(), tellers: Vec::new() }
+    }
+
+    /// For an engine, which tells consumers; commands that only read need nobody to be called.
+    fn policies_that_tell(&self) -> Result<ConfiguredPolicies, Complaint> {
+        let ports = ports_of(None)?;
+        let teller = |told: &TellConfig| -> Arc<dyn Teller> {
+            match told.clone() {
+                TellConfig::Webhook { url, secret } => {
+                    let base_dir = self.config.base_dir.clone();
+                    Arc::new(tell::Webhook { url, secret, base_dir, http: ports.http.clone() })
+                }
+                TellConfig::Command { program, arguments } => Arc::new(tell::Command { program, arguments }),
+                TellConfig::File(file) => Arc::new(tell::File(file)),
+            }
+        };
+        let tellers = self.config.policies.iter().map(|policy| {
+            policy.told.iter().map(|(consumer, told)| (consumer.clone(), teller(told))).collect::<Arc<[_]>>()
+        });
+        Ok(ConfiguredPolicies { config: self.config.clone(), tellers: tellers.collect() })
     }
 }
 
@@ -183,11 +203,16 @@ fn unknown_driver(name: &str) -> Complaint {
 #[derive(Debug, Clone)]
 pub(crate) struct ConfiguredPolicies {
     config: Arc<Config>,
+    /// Of each policy, in the order of the file; none for those who tell nobody.
+    tellers: Vec<Tellers>,
 }
+
+type Tellers = Arc<[(Arc<str>, Arc<dyn Teller>)]>;
 
 impl Policies for ConfiguredPolicies {
     fn applied(&self, credential: &CredentialId, now: Timestamp) -> Option<Applied> {
-        let configured = self.config.policy_for(credential)?;
+        let index = self.config.policy_index(credential)?;
+        let configured = self.config.policies.get(index)?;
         let probe = configured.verify.clone().map(|verify| verify as Arc<dyn ProbeTemplate>);
         let policy = configured.applied(credential, now).unwrap_or_else(|_| Policy {
             // A path that cannot be spelled out is no destination: nothing begins, and the plan says so.
@@ -199,10 +224,17 @@ impl Policies for ConfiguredPolicies {
             quiet_for: configured.quiet_for,
             retire_after: configured.retire_after,
             deliver: Vec::new(),
+            consumers: configured.consumers.clone(),
             task_within: configured.task_within,
             begin_not_before: None,
         });
-        Some(Applied { policy, probe })
+        Some(Applied {
+            policy,
+            probe,
+            places: configured.places.clone(),
+            tellers: self.tellers.get(index).cloned().unwrap_or_default(),
+            repairs_drift: configured.repairs_drift,
+        })
     }
 }
 

@@ -124,7 +124,7 @@ CREATE TABLE version (
 ) STRICT, WITHOUT ROWID;
 
 -- How far the successor of one rotation has come at one destination. `replaced` is the store's version that was
--- current when we wrote: promotion compares with it.
+-- current when we wrote: promotion compares with it. `fingerprint` is that of the value in the form in which it went.
 CREATE TABLE delivery (
     credential_id INTEGER NOT NULL REFERENCES credential (id),
     rotation_id TEXT NOT NULL,
@@ -133,6 +133,7 @@ CREATE TABLE delivery (
     path TEXT NOT NULL,
     store_version TEXT NOT NULL,
     replaced TEXT,
+    fingerprint BLOB NOT NULL,
     written_at INTEGER NOT NULL,
     promoted_at INTEGER,
     confirmed_at INTEGER,
@@ -182,6 +183,47 @@ CREATE TABLE task (
     outcome TEXT
 ) STRICT;
 CREATE UNIQUE INDEX task_open ON task (credential_id) WHERE ended_at IS NULL;
+
+-- Evidence beside the issuer's ---------------------------------------------------------------------------------------
+
+-- What each consumer last said that it runs.
+CREATE TABLE acknowledgement (
+    credential_id INTEGER NOT NULL REFERENCES credential (id),
+    consumer TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (credential_id, consumer)
+) STRICT, WITHOUT ROWID;
+
+-- Evidence that a person takes upon themselves to do without, until a time. `consumer` is empty for the silence of the
+-- old version.
+CREATE TABLE waiver (
+    credential_id INTEGER NOT NULL REFERENCES credential (id),
+    consumer TEXT NOT NULL,
+    who TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (credential_id, consumer)
+) STRICT, WITHOUT ROWID;
+
+-- Which consumers were told of the successor of which rotation.
+CREATE TABLE told (
+    credential_id INTEGER NOT NULL REFERENCES credential (id),
+    rotation_id TEXT NOT NULL,
+    consumer TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (credential_id, rotation_id, consumer)
+) STRICT, WITHOUT ROWID;
+
+-- What the last inspection found at a destination that is not what was delivered.
+CREATE TABLE drift (
+    credential_id INTEGER NOT NULL REFERENCES credential (id),
+    store TEXT NOT NULL,
+    path TEXT NOT NULL,
+    what TEXT NOT NULL,
+    seen_at INTEGER NOT NULL,
+    PRIMARY KEY (credential_id, store, path)
+) STRICT, WITHOUT ROWID;
 
 -- Words of people: holds, releases, requests. Part of a credential's history.
 CREATE TABLE decision (

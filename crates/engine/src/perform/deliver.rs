@@ -1,12 +1,23 @@
 //! Bringing the successor to where applications read, and reading it back.
 
 use db::{Delivered, Outcome};
-use domain::{Destination, Fingerprint, VersionNumber, planted};
+use domain::{Destination, Duration, Fingerprint, VersionNumber, planted};
 use driver::{AttemptKey, Delivery, DriverError, Form, Kind, Label, SecretStore, StoreState, StoreVersion, Ticket};
 use secret::SecretMap;
 
 use super::{StepEnd, Work};
 use crate::engine::sealed_as;
+
+/// How long after its promotion readers may still get what a version replaced: replicas and caches of a store catch up
+/// within it.
+const SEEN_WITHIN: Duration = Duration::from_mins(10);
+
+/// A secret in the form of one destination.
+struct Formed {
+    value: SecretMap,
+    form: Form,
+    fingerprint: Fingerprint,
+}
 
 /// Stands in a delivery for a store without labels until the promotion writes there.
 const NOT_WRITTEN: &str = "";
@@ -20,14 +31,15 @@ impl Work<'_> {
     ) -> Result<Outcome, StepEnd> {
         let store = self.store(destination)?;
         let state = store.inspect(&destination.path).await.map_err(StepEnd::Elsewhere)?;
+        self.is_the_right_place(destination, &state)?;
         let replaced = state.labelled(Label::Current).map(|current| current.version.0.clone());
-        let store_version = match store.labels() {
-            Some(_) => self.put(store, (version, destination), replaced.as_deref(), ticket).await?.0,
-            None => NOT_WRITTEN.to_owned(),
+        let (store_version, fingerprint) = match store.labels() {
+            Some(_) => self.put(store, (version, destination), replaced.as_deref(), ticket).await?,
+            None => (NOT_WRITTEN.to_owned(), self.formed(version, destination).await?.fingerprint),
         };
         // A repetition of a write that was promoted already finds itself as current.
         let replaced = replaced.filter(|current| *current != store_version);
-        Ok(Outcome::Written { version, destination: destination.clone(), store_version, replaced })
+        Ok(Outcome::Written { version, destination: destination.clone(), store_version, replaced, fingerprint })
     }
 
     pub(super) async fn promote(
@@ -38,14 +50,16 @@ impl Work<'_> {
     ) -> Result<Outcome, StepEnd> {
         let store = self.store(destination)?;
         let delivered = self.delivered(version, destination).await?;
+        let state = store.inspect(&destination.path).await.map_err(StepEnd::Elsewhere)?;
+        self.is_the_right_place(destination, &state)?;
         let Some(labels) = store.labels() else {
             let written = self.put(store, (version, destination), delivered.replaced.as_deref(), ticket).await?;
-            return Ok(Outcome::Promoted { destination: destination.clone(), store_version: Some(written.0) });
+            return Ok(Outcome::Promoted { destination: destination.clone(), written: Some(written) });
         };
         let expected = delivered.replaced.map(StoreVersion);
         let ours = StoreVersion(delivered.store_version);
         match labels.promote(&destination.path, &ours, expected.as_ref(), ticket).await {
-            Ok(()) => Ok(Outcome::Promoted { destination: destination.clone(), store_version: None }),
+            Ok(()) => Ok(Outcome::Promoted { destination: destination.clone(), written: None }),
             Err(error) if error.kind == Kind::Conflict => Err(StepEnd::Park(format!(
                 "somebody else wrote to {destination} between our writing and our promotion: {}",
                 error.message
@@ -54,20 +68,27 @@ impl Work<'_> {
         }
     }
 
-    /// The proof that a delivery arrived: the value that readers get is ours, to the byte.
+    /// The proof that a delivery arrived: the value that readers get is ours, to the byte. It is read with the
+    /// consumer's own identity, where there is one. Readers that still get what we replaced are given time; anything
+    /// else was written by somebody else.
     pub(super) async fn confirm(&self, version: VersionNumber, destination: &Destination) -> Result<Outcome, StepEnd> {
-        let store = self.store(destination)?;
+        let store = self.reader(destination)?;
         let delivered = self.delivered(version, destination).await?;
-        let (_, fingerprint) = self.secret(version).await?;
         let state = store.inspect(&destination.path).await.map_err(StepEnd::Elsewhere)?;
         let taken_away = !store.facts().readable && state.labelled(Label::Current).is_none();
         if taken_away && self.was_confirmed(destination) {
             return Ok(Outcome::Confirmed { destination: destination.clone() });
         }
-        if planted("confirm_compares_nothing")
-            || reads_ours(&state, &StoreVersion(delivered.store_version), fingerprint)
-        {
+        let ours = StoreVersion(delivered.store_version);
+        if planted("confirm_compares_nothing") || reads_ours(&state, &ours, delivered.fingerprint) {
             return Ok(Outcome::Confirmed { destination: destination.clone() });
+        }
+        let now = self.engine.now(self.issuer);
+        let promoted_at = delivered.promoted_at.unwrap_or(now);
+        let read = state.labelled(Label::Current).map(|read| &read.version.0);
+        if read == delivered.replaced.as_ref() && now.duration_since(promoted_at) < SEEN_WITHIN {
+            let why = "readers still get what it replaced".to_owned();
+            return Err(StepEnd::NotYet { why, since: promoted_at });
         }
         Err(StepEnd::Park(format!(
             "what readers get at {destination} is not version {version}: somebody else wrote there"
@@ -107,20 +128,57 @@ impl Work<'_> {
         (version, destination): (VersionNumber, &Destination),
         replaced: Option<&str>,
         ticket: &Ticket,
-    ) -> Result<StoreVersion, StepEnd> {
-        let (value, fingerprint) = self.secret(version).await?;
+    ) -> Result<(String, Fingerprint), StepEnd> {
+        let Formed { value, form, fingerprint } = self.formed(version, destination).await?;
         let replaces = replaced.map(|version| StoreVersion(version.to_owned()));
         let delivery = Delivery {
             at: &destination.path,
             credential: &self.entry.observed.credential,
             value: &value,
-            form: Form::Fields,
+            form,
             fingerprint,
             key: AttemptKey(format!("{}:{version}", self.rotation.as_str())),
             replaces: replaces.as_ref(),
-            environment: None,
+            environment: self.applied.place(destination).and_then(|place| place.environment.as_deref()),
         };
-        store.write(&delivery, ticket).await.map_err(StepEnd::Elsewhere)
+        let written = store.write(&delivery, ticket).await.map_err(StepEnd::Elsewhere)?;
+        Ok((written.0, fingerprint))
+    }
+
+    /// The secret as the application at this destination reads it.
+    async fn formed(&self, version: VersionNumber, destination: &Destination) -> Result<Formed, StepEnd> {
+        let (secret, fingerprint) = self.secret(version).await?;
+        let Some(template) = self.applied.place(destination).and_then(|place| place.form.as_ref()) else {
+            return Ok(Formed { value: secret, form: Form::Fields, fingerprint });
+        };
+        let (value, form) =
+            template.render(&secret).map_err(|why| StepEnd::Park(format!("the form for {destination}: {why}")))?;
+        let fingerprint = self.engine.keyring.fingerprint(&value);
+        Ok(Formed { value, form, fingerprint })
+    }
+
+    /// Asked before the first effect, before the write and again before the promotion: the store's own word on where a
+    /// path belongs must not contradict the policy.
+    pub(super) fn is_the_right_place(&self, destination: &Destination, state: &StoreState) -> Result<(), StepEnd> {
+        let wanted = self.applied.place(destination).and_then(|place| place.environment.as_deref());
+        match (wanted, state.environment.as_deref()) {
+            (Some(wanted), Some(says)) if wanted != says && !planted("wrong_place_accepted") => {
+                Err(StepEnd::Park(format!(
+                    "wrong place: {destination} belongs to the environment `{says}`, as the store itself says, and the \
+                     policy delivers to `{wanted}`"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The store through which consumers of this destination read.
+    fn reader(&self, destination: &Destination) -> Result<&dyn SecretStore, StepEnd> {
+        let Some(name) = self.applied.place(destination).and_then(|place| place.read_as.as_deref()) else {
+            return self.store(destination);
+        };
+        let reader = self.engine.stores.get(name);
+        reader.map(AsRef::as_ref).ok_or_else(|| StepEnd::Park(format!("the store `{name}` is configured no longer")))
     }
 
     pub(super) fn store(&self, destination: &Destination) -> Result<&dyn SecretStore, StepEnd> {

@@ -146,7 +146,8 @@ impl Work<'_> {
             return Err(StepEnd::Park(NOTHING_CAN_TRY.to_owned()));
         }
         for destination in &self.applied.policy.deliver {
-            self.store(destination)?.inspect(&destination.path).await.map_err(StepEnd::Elsewhere)?;
+            let state = self.store(destination)?.inspect(&destination.path).await.map_err(StepEnd::Elsewhere)?;
+            self.is_the_right_place(destination, &state)?;
         }
         Ok(())
     }

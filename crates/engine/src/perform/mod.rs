@@ -5,6 +5,7 @@ mod issue;
 mod prove;
 mod retire;
 mod switch;
+mod tell;
 
 use std::time::Duration as StdDuration;
 
@@ -160,6 +161,7 @@ impl Work<'_> {
             Step::Verify { version } => self.verify(*version).await,
             Step::Promote { version, destination } => self.promote(*version, destination, ticket).await,
             Step::Confirm { version, destination } => self.confirm(*version, destination).await,
+            Step::Tell { version, consumer } => self.tell(*version, consumer).await,
             Step::Watch { version } => self.watch(*version).await,
             Step::Revoke { version } => self.revoke(*version, reason, ticket).await,
             Step::ProveDead { version } => self.prove_dead(*version, ticket).await,

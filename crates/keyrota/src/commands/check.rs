@@ -65,6 +65,18 @@ pub(crate) async fn check(shell: &Shell) -> Ended {
     for policy in &opened.config.policies {
         lines.push(policy_line(policy));
     }
+    for (name, checked) in super::policy::configured_findings(&opened.config) {
+        let on = format!("access policy {name}");
+        lines.push(match checked {
+            Ok(None) => Checked::passed(&on, "reads as it looks".to_owned()),
+            Ok(Some(finding)) => Checked { on, result: Verdict::Reduced, what: finding },
+            Err(complaint) => {
+                let what = complaint.what.clone();
+                complaints.push(complaint);
+                Checked { on, result: Verdict::Failed, what }
+            }
+        });
+    }
     print(shell, &lines)?;
     for complaint in &complaints {
         shell.voice.complain(complaint);

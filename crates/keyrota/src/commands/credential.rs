@@ -1,11 +1,12 @@
 //! `keyrota credential …`: the objects of the estate.
 
 mod act;
+mod evidence;
 mod list;
 mod show;
 
 use db::{Access, Entry};
-use domain::{CredentialId, Finding, Presence, Step};
+use domain::{CredentialId, Finding, Presence};
 use engine::{Engine, Surveyed};
 
 use crate::{
@@ -25,6 +26,13 @@ pub(crate) async fn credential(shell: &Shell, command: CredentialCommand) -> End
         CredentialCommand::Rollback { credential, word } => act::rollback(shell, &credential, &word).await,
         CredentialCommand::Hold { credential, word } => act::hold(shell, &credential, &word).await,
         CredentialCommand::Release { credential, word } => act::release(shell, &credential, &word).await,
+        CredentialCommand::Compromised { credential, word } => act::compromised(shell, &credential, &word).await,
+        CredentialCommand::Acknowledge { credential, consumer, version, word } => {
+            evidence::acknowledge(shell, &credential, (&consumer, version), &word).await
+        }
+        CredentialCommand::Waive { credential, consumer, within, word } => {
+            evidence::waive(shell, &credential, (consumer.as_deref(), &within), &word).await
+        }
         CredentialCommand::Import { credential, word } => act::import(shell, &credential, &word).await,
     }
 }
@@ -93,7 +101,7 @@ pub(crate) fn stand(surveyed: &Surveyed) -> Stand {
     }
     let Some(rotation) = &observed.rotation else {
         let Some((plan, _)) = &surveyed.planned else { return if gone { Stand::Gone } else { Stand::Unmanaged } };
-        let issues = plan.steps.iter().any(|planned| matches!(planned.step, Step::Issue { .. }));
+        let issues = plan.steps.iter().any(|planned| planned.step.begins());
         let blocked = plan.findings.iter().any(|finding| !matches!(finding, Finding::CurrentGone { .. }));
         return match (issues || blocked, gone) {
             (true, _) => Stand::Due,

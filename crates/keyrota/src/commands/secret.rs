@@ -8,7 +8,8 @@ use stores::embedded::{EmbeddedReader, ReadSecret};
 
 use super::rfc3339;
 use crate::{
-    cli::{SecretCommand, StoreArg},
+    cli::{SecretCommand, StoreArg, WordArgs},
+    commands::handed_in::secret_from_stdin,
     complaint::{Code, Complaint, Exit, chain},
     shell::{Ended, Shell},
     wiring::Opened,
@@ -16,6 +17,7 @@ use crate::{
 
 pub(crate) async fn secret(shell: &Shell, command: SecretCommand) -> Ended {
     match command {
+        SecretCommand::Put { path, store, word } => put(shell, &parse(&path)?, &store, &word).await,
         SecretCommand::Get { path, field, version, store } => {
             let reader = reader(shell, &store).await?;
             get(shell, &reader, &parse(&path)?, field.as_deref(), version).await
@@ -26,7 +28,10 @@ pub(crate) async fn secret(shell: &Shell, command: SecretCommand) -> Ended {
 }
 
 async fn reader(shell: &Shell, store: &StoreArg) -> Result<EmbeddedReader, Complaint> {
-    let opened = Opened::open(shell, Access::ReadOnly).await?;
+    embedded(&Opened::open(shell, Access::ReadOnly).await?, store)
+}
+
+fn embedded(opened: &Opened, store: &StoreArg) -> Result<EmbeddedReader, Complaint> {
     let mut embedded = opened.config.stores.iter().filter(|store| store.driver == stores::embedded::DRIVER.name);
     let found = match &store.store {
         None => embedded.next(),
@@ -40,6 +45,21 @@ async fn reader(shell: &Shell, store: &StoreArg) -> Result<EmbeddedReader, Compl
         Complaint::new(Code::UnknownSecret, what).hint("add a `[[store]]` with `driver = \"embedded\"`")
     })?;
     Ok(EmbeddedReader::new(&found.name, opened.db.clone(), opened.keyring.clone()))
+}
+
+/// A person's own write. Where a credential is delivered, the next run sees that somebody else wrote.
+async fn put(shell: &Shell, path: &SecretPath, store: &StoreArg, word: &WordArgs) -> Ended {
+    let value = secret_from_stdin()?;
+    let opened = Opened::open(shell, Access::Commands).await?;
+    let store = embedded(&opened, store)?;
+    let number = store.put_by_hand(path, &value, &word.by(), opened.now()).await.map_err(|error| {
+        Complaint::new(Code::Database, format!("nothing was written to `{path}`"))
+            .cause(chain(&error))
+            .state("readers get what they got before")
+            .hint("try again")
+    })?;
+    shell.voice.note(&format!("version {number} of {path} is current"));
+    Ok(Exit::Done)
 }
 
 fn parse(path: &str) -> Result<SecretPath, Complaint> {

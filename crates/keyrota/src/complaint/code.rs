@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Exit;
 
-/// Groups: 01 configuration, 02 issuers, 03 stores, 04 database and keys, 05 commands, 06 plans.
+/// Groups: 01 configuration, 02 issuers, 03 stores, 04 database and keys, 05 commands, 06 plans, 07 access policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Code {
     ConfigNotFound,
@@ -62,6 +62,9 @@ pub(crate) enum Code {
     PlanForged,
     PlanMoved,
     PlanStopped,
+    PolicyText,
+    UnknownPolicy,
+    PolicyDiffers,
 }
 
 use Code as C;
@@ -123,6 +126,9 @@ const CODES: &[(u16, Code, &str)] = &[
     (602, C::PlanForged, "The plan was altered, or signed under another root key."),
     (603, C::PlanMoved, "The estate has moved since the plan was made."),
     (604, C::PlanStopped, "Nothing may begin: a listing failed or shrank, or too many steps failed."),
+    (701, C::PolicyText, "A text is no access policy in Vault's language."),
+    (702, C::UnknownPolicy, "No access policy has this name, or no name was given."),
+    (703, C::PolicyDiffers, "A server keeps another text than the one that was pushed."),
 ];
 
 impl Code {
@@ -146,6 +152,7 @@ impl Code {
             (1, _) => Exit::Usage,
             (_, C::Usage | C::UnknownCredential | C::InvalidSelector | C::Input | C::FileExists) => Exit::Usage,
             (_, C::RootKeyUnreadable | C::RootKeyMalformed | C::PlanUnreadable) => Exit::Usage,
+            (_, C::PolicyText | C::UnknownPolicy) => Exit::Usage,
             _ => Exit::Failed,
         }
     }
@@ -171,7 +178,7 @@ mod tests {
         let numbers: Vec<u16> = Code::all().map(Code::number).collect();
         assert!(numbers.is_sorted_by(|left, right| left < right));
         // The variants stand in the order of the numbers, so the last one counts them.
-        assert_eq!(Code::PlanStopped as usize + 1, numbers.len());
+        assert_eq!(Code::PolicyDiffers as usize + 1, numbers.len());
         for (index, code) in Code::all().enumerate() {
             assert_eq!(code as usize, index, "{code}");
             assert!(code.meaning().ends_with('.'), "{code}");

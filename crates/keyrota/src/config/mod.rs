@@ -3,8 +3,11 @@
 //! Names no driver: which drivers exist, and which keys each of them has, comes in as [`Drivers`]. Does not build
 //! drivers and reads no secret; a driver reads its own keys from [`driver::Settings`] when it is built.
 
+mod consumers;
 mod document;
 mod error;
+mod field_template;
+mod form;
 mod locate;
 mod nearest;
 mod path_template;
@@ -30,6 +33,7 @@ use driver::{Budget, InvalidSettings, SecretSource, Settings};
 use jiff::SignedDuration;
 use secret::{InvalidRootKey, RootKey};
 
+pub(crate) use consumers::TellConfig;
 pub(crate) use document::Places;
 pub(crate) use error::{ConfigError, Problem};
 pub(crate) use locate::locate;
@@ -41,10 +45,12 @@ pub(crate) use schema::{DriverWords, Drivers, schema};
 pub(crate) use verify::{VerifyConfig, is_loopback};
 
 use document::{Document, TableAt};
-use tables::{BudgetTable, IssuerTable, NotifierTable, PolicyTable, StoreTable, TopLevel};
+use tables::{AccessPolicyTable, BudgetTable, IssuerTable, NotifierTable, PolicyTable, StoreTable, TopLevel};
 
 const DATA_DIR: &str = "keyrota-data";
 const ROOT_KEY: &str = "root.key";
+/// The lists of tables.
+const KINDS: [&str; 5] = ["issuer", "store", "policy", "notifier", "access_policy"];
 
 /// One whole configuration, checked.
 #[derive(Debug)]
@@ -58,6 +64,7 @@ pub(crate) struct Config {
     pub(crate) issuers: Vec<IssuerConfig>,
     pub(crate) stores: Vec<StoreConfig>,
     pub(crate) policies: Vec<PolicyConfig>,
+    pub(crate) access_policies: Vec<AccessPolicyConfig>,
     /// True and worth a line to a person, once, on standard error; nothing is wrong.
     pub(crate) notes: Vec<String>,
     /// Policies that can match under an issuer, in the order of the file.
@@ -90,6 +97,13 @@ pub(crate) struct StoreConfig {
     pub(crate) keys: DriverKeys,
 }
 
+/// One `[[access_policy]]`. The text is read by whoever needs it.
+#[derive(Debug)]
+pub(crate) struct AccessPolicyConfig {
+    pub(crate) name: String,
+    pub(crate) file: PathBuf,
+}
+
 /// The driver's own keys of one table, and where they stand. Debug prints the names of the keys alone.
 pub(crate) struct DriverKeys {
     pub(crate) settings: Settings,
@@ -119,11 +133,11 @@ impl Config {
         let document = Document { file, text };
         let mut root = document.parse()?;
         let mut lists = Vec::new();
-        for kind in ["issuer", "store", "policy", "notifier"] {
+        for kind in KINDS {
             lists.push(document.take_list(&mut root, kind)?);
         }
-        let [issuers, stores, policies, notifiers] = <[_; 4]>::try_from(lists).unwrap_or_default();
-        for list in [&issuers, &stores, &policies, &notifiers] {
+        let [issuers, stores, policies, notifiers, access] = <[_; 5]>::try_from(lists).unwrap_or_default();
+        for list in [&issuers, &stores, &policies, &notifiers, &access] {
             check_names(list)?;
         }
         let top = read_top(&document, root)?;
@@ -140,7 +154,15 @@ impl Config {
             .map(|table| read_notifier(&document, table))
             .collect::<Result<Vec<String>, ConfigError>>()?;
         let issuer_levels = Arc::new(issuers.iter().map(|issuer| (issuer.name.clone(), issuer.levels)).collect());
-        let configured = policy::Configured { drivers, issuer_levels, stores: &stores, notifiers: &notifiers };
+        let access_policies = access
+            .into_iter()
+            .map(|table| {
+                let AccessPolicyTable { name, file } = document.read(table, &[])?;
+                Ok(AccessPolicyConfig { name, file: base_dir.join(file) })
+            })
+            .collect::<Result<Vec<_>, ConfigError>>()?;
+        let configured =
+            policy::Configured { drivers, issuer_levels, stores: &stores, notifiers: &notifiers, base_dir: &base_dir };
         let policies = policies
             .into_iter()
             .map(|table| {
@@ -158,15 +180,12 @@ impl Config {
             issuers,
             stores,
             policies,
+            access_policies,
         })
     }
 
-    /// The first policy whose `match` fits. Called once for every credential of an estate.
-    pub(crate) fn policy_for(&self, credential: &CredentialId) -> Option<&PolicyConfig> {
-        self.policies.get(self.policy_index(credential)?)
-    }
-
-    fn policy_index(&self, credential: &CredentialId) -> Option<usize> {
+    /// The position of the first policy whose `match` fits. Called once for every credential of an estate.
+    pub(crate) fn policy_index(&self, credential: &CredentialId) -> Option<usize> {
         let fits = |policy: &PolicyConfig| policy.selector.matches(credential.as_str());
         match self.candidates.get(credential.issuer()) {
             Some(indices) => indices.iter().copied().find(|index| self.policies.get(*index).is_some_and(fits)),
@@ -210,7 +229,7 @@ impl fmt::Debug for DriverKeys {
 
 fn read_top(document: &Document<'_>, root: TableAt<'_>) -> Result<TopLevel, ConfigError> {
     let places = root.places.clone();
-    let top: TopLevel = document.read(root, &["issuer", "store", "policy", "notifier"])?;
+    let top: TopLevel = document.read(root, &KINDS)?;
     match &top.database {
         Some(_) => Err(places.of("database").says(Problem::NotYet {
             key: "database".to_owned(),

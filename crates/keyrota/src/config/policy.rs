@@ -2,15 +2,18 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use domain::{CredentialId, Destination, Mode, Policy, RetireWhen, Selector};
+use domain::{Consumer, CredentialId, Destination, Mode, Policy, RetireWhen, Selector};
+use engine::{FormTemplate, Place};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::{
+    consumers::{self, TellConfig},
     error::{ConfigError, Problem},
+    form::FormConfig,
     path_template::{PathTemplate, RenderError},
     period::Period,
     schedule::Schedule,
-    tables::{ModeWord, PolicyTable, RetireWhenWord, ScheduleTable},
+    tables::{DriftWord, ModeWord, PolicyTable, RetireWhenWord, ScheduleTable},
     verify::VerifyConfig,
     {Drivers, Places, StoreConfig, first_segment},
 };
@@ -33,6 +36,12 @@ pub(crate) struct PolicyConfig {
     pub(crate) retire_after: SignedDuration,
     pub(crate) task_within: SignedDuration,
     pub(crate) deliver: Vec<DeliverConfig>,
+    /// How each destination is served, in the same order.
+    pub(crate) places: Arc<[Place]>,
+    pub(crate) consumers: Arc<[Consumer]>,
+    /// How consumers are told, for those that are.
+    pub(crate) told: Vec<(Arc<str>, TellConfig)>,
+    pub(crate) repairs_drift: bool,
     pub(crate) verify: Option<Arc<VerifyConfig>>,
     pub(crate) schedule: Option<Schedule>,
     /// What each issuer calls the parts of its credentials' paths.
@@ -70,6 +79,7 @@ impl PolicyConfig {
             quiet_for: self.quiet_for,
             retire_after: self.retire_after,
             deliver,
+            consumers: self.consumers.clone(),
             task_within: self.task_within,
             begin_not_before: self.begin(credential, now).filter(|begin| *begin > now),
         })
@@ -86,6 +96,7 @@ pub(super) struct Configured<'a> {
     pub(super) issuer_levels: Arc<IssuerLevels>,
     pub(super) stores: &'a [StoreConfig],
     pub(super) notifiers: &'a [String],
+    pub(super) base_dir: &'a std::path::Path,
 }
 
 impl Configured<'_> {
@@ -119,8 +130,10 @@ pub(super) fn check(
     let selector = Selector::parse(&table.selector).map_err(|error| value("match", error.to_string()))?;
     let periods = Periods::check(&table, label, places)?;
     check_notify(&table.notify, label, places, configured)?;
-    let deliver = check_deliver(&table, &configured.levels(&selector), label, places, configured)?;
+    let (deliver, served) = check_deliver(&table, &configured.levels(&selector), label, places, configured)?;
     let verify = table.verify.map(VerifyConfig::check).transpose().map_err(|message| value("verify", message))?;
+    let consumers = consumers::check(table.consumers, table.environment.as_deref(), configured.base_dir)
+        .map_err(|message| value("consumers", message))?;
     let schedule = table.schedule.map(|schedule| check_schedule(schedule, label, places)).transpose()?;
     Ok(PolicyConfig {
         name: table.name,
@@ -141,6 +154,10 @@ pub(super) fn check(
         task_within: table.task_within.unwrap_or(TASK_WITHIN).duration(),
         retire_after: periods.retire_after.duration(),
         deliver,
+        places: served.into(),
+        consumers: consumers.all.into(),
+        told: consumers.told,
+        repairs_drift: table.drift == DriftWord::Repair,
         verify: verify.map(Arc::new),
         schedule,
         levels: configured.issuer_levels.clone(),
@@ -187,13 +204,18 @@ fn check_deliver(
     label: &str,
     places: &Places,
     configured: &Configured<'_>,
-) -> Result<Vec<DeliverConfig>, ConfigError> {
+) -> Result<(Vec<DeliverConfig>, Vec<Place>), ConfigError> {
     let mut deliver: Vec<DeliverConfig> = Vec::new();
-    for table in &policy.deliver {
-        let Some(store) = configured.stores.iter().find(|store| store.name == table.store) else {
+    let mut served = Vec::new();
+    let store_called = |name: &str| {
+        configured.stores.iter().find(|store| store.name == name).ok_or_else(|| {
             let known = configured.stores.iter().map(|store| store.name.clone()).collect();
-            return Err(places.of("deliver").says(unknown_name(label, "store", &table.store, known)));
-        };
+            places.of("deliver").says(unknown_name(label, "store", name, known))
+        })
+    };
+    for table in &policy.deliver {
+        let store = store_called(&table.store)?;
+        let reader = table.read_as.as_deref().map(store_called).transpose()?;
         if let (Some(wanted), Some(destination)) = (&policy.environment, &store.environment)
             && wanted != destination
         {
@@ -212,8 +234,16 @@ fn check_deliver(
             return Err(places.of("deliver").says(problem));
         }
         deliver.push(DeliverConfig { store: store.name.as_str().into(), path });
+        let form = FormConfig::check(table).map_err(|message| {
+            places.of("deliver").says(Problem::Value { key: "deliver".to_owned(), table: label.to_owned(), message })
+        })?;
+        served.push(Place {
+            form: form.map(|form| Arc::new(form) as Arc<dyn FormTemplate>),
+            environment: policy.environment.as_deref().or(store.environment.as_deref()).map(Into::into),
+            read_as: reader.map(|reader| reader.name.as_str().into()),
+        });
     }
-    Ok(deliver)
+    Ok((deliver, served))
 }
 
 fn check_notify(

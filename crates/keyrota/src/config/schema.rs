@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::tables::{IssuerTable, NotifierTable, PolicyTable, StoreTable, TopLevel};
+use super::tables::{AccessPolicyTable, IssuerTable, NotifierTable, PolicyTable, StoreTable, TopLevel};
 
 /// The drivers there are. Comes from the lists in `issuers` and `stores`.
 #[derive(Debug, Clone, Copy)]
@@ -34,11 +34,13 @@ pub(crate) fn schema(drivers: &Drivers<'_>) -> Value {
     let mut notifier = schema_of::<NotifierTable>("notifier", &mut definitions);
     // A channel's own keys are not read yet, so none can be refused.
     notifier.remove("additionalProperties");
+    let access = schema_of::<AccessPolicyTable>("access_policy", &mut definitions);
     let lists = [
         ("issuer", one_of_drivers(&issuer, drivers.issuers, &mut definitions)),
         ("store", one_of_drivers(&store, drivers.stores, &mut definitions)),
         ("policy", Value::Object(policy)),
         ("notifier", Value::Object(notifier)),
+        ("access_policy", Value::Object(access)),
     ];
     let properties = entry_object(&mut root, "properties");
     for (kind, items) in lists {

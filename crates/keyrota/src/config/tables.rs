@@ -64,6 +64,16 @@ pub(super) struct NotifierTable {
     pub(super) driver: String,
 }
 
+/// Keys of every `[[access_policy]]`: who may do what with the embedded store, in Vault's policy language.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccessPolicyTable {
+    /// As tokens name it. Names are compared in lower case, as Vault compares them.
+    pub(super) name: String,
+    /// The text, as HCL or JSON, relative to this file.
+    pub(super) file: PathBuf,
+}
+
 /// What is wanted for the credentials that `match` selects. The first policy that matches applies.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -93,6 +103,12 @@ pub(super) struct PolicyTable {
     /// Where consumers read.
     #[serde(default)]
     pub(super) deliver: Vec<DeliverTable>,
+    /// Who reads what is delivered.
+    #[serde(default)]
+    pub(super) consumers: Vec<ConsumerTable>,
+    /// What to do about values changed by hand, labels moved, secrets gone. Default "report".
+    #[serde(default)]
+    pub(super) drift: DriftWord,
     pub(super) verify: Option<VerifyTable>,
     /// "owner", or names of notifiers.
     #[serde(default)]
@@ -130,6 +146,60 @@ pub(super) struct DeliverTable {
     pub(super) store: String,
     /// May name `{issuer}`, `{consumer_org}`, `{app}` and `{credential}`.
     pub(super) path: String,
+    /// The fields under the names that the application expects: { API_ID = "{client_id}" }. Left out: the platform's
+    /// own. `{field:base64}` for what is not text.
+    pub(super) fields: Option<BTreeMap<String, String>>,
+    /// One JSON document with fields filled in: { oauth = { id = "{client_id}" } }.
+    pub(super) json: Option<serde_json::Value>,
+    /// Lines of NAME="value": { API_ID = "{client_id}" }.
+    pub(super) dotenv: Option<BTreeMap<String, String>>,
+    /// A single value: "{client_secret}".
+    pub(super) value: Option<String>,
+    /// Under which field a store of fields keeps a document. Default "value".
+    pub(super) field: Option<String>,
+    /// The store, by name, through which the application reads, with its own identity: deliveries are read back there.
+    pub(super) read_as: Option<String>,
+}
+
+/// An application that uses what is delivered.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConsumerTable {
+    pub(super) name: String,
+    /// Must equal the policy's.
+    pub(super) environment: Option<String>,
+    /// How often it reads again. Left out: each time it needs the secret, or when it is told.
+    pub(super) polls: Option<Period>,
+    /// How it is told of a new version.
+    pub(super) tell: Option<TellTable>,
+    /// It says which version it runs (`keyrota credential acknowledge`), and nothing is retired before it runs the new
+    /// one.
+    #[serde(default)]
+    pub(super) acknowledges: bool,
+}
+
+/// One way to tell a consumer.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TellTable {
+    /// An address that is called, https or on loopback, with a signature by Standard Webhooks.
+    pub(super) webhook: Option<String>,
+    /// The key of the signature, `whsec_…`.
+    pub(super) secret: Option<SecretSource>,
+    /// A program and its arguments. What is new stands in KEYROTA_CREDENTIAL, KEYROTA_VERSION and KEYROTA_ROTATION.
+    pub(super) command: Option<Vec<String>>,
+    /// A file that is written anew.
+    pub(super) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum DriftWord {
+    /// A destination that no longer holds what was delivered is reported.
+    #[default]
+    Report,
+    /// It is delivered to once more.
+    Repair,
 }
 
 /// A call that a live version must pass.

@@ -6,7 +6,10 @@ use driver::{HttpRequest, Method};
 use secret::SecretMap;
 use url::{Host, Url};
 
-use super::tables::{VerifyMethodWord, VerifyTable};
+use super::{
+    field_template::{Piece, pieces},
+    tables::{VerifyMethodWord, VerifyTable},
+};
 
 const ACCEPTED: u16 = 200;
 
@@ -18,12 +21,6 @@ pub(crate) struct VerifyConfig {
     /// The status that means accepted.
     pub(crate) expect: u16,
     headers: Vec<(String, Vec<Piece>)>,
-}
-
-#[derive(Clone)]
-enum Piece {
-    Text(String),
-    Field(String),
 }
 
 /// A header asks for a field that the version does not have.
@@ -83,7 +80,7 @@ fn field_text<'a>(secret: &'a SecretMap, header: &str, field: &str) -> Result<&'
 }
 
 /// Whether secrets may travel to this address.
-fn is_safe(url: &Url) -> bool {
+pub(super) fn is_safe(url: &Url) -> bool {
     match url.scheme() {
         "https" => url.host().is_some(),
         "http" => is_loopback(url),
@@ -103,36 +100,6 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 fn is_header_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !name.is_empty() && name.bytes().all(allowed)
-}
-
-/// Splits at `{field}`. Other braces stand for themselves, so that a value may be JSON.
-fn pieces(value: &str) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    let mut text = String::new();
-    let mut rest = value;
-    while let Some((before, from_brace)) = rest.split_once('{') {
-        text.push_str(before);
-        let field = from_brace.split_once('}').filter(|(field, _)| is_field_name(field));
-        match field {
-            Some((field, after)) => {
-                pieces.push(Piece::Text(std::mem::take(&mut text)));
-                pieces.push(Piece::Field(field.to_owned()));
-                rest = after;
-            }
-            None => {
-                text.push('{');
-                rest = from_brace;
-            }
-        }
-    }
-    text.push_str(rest);
-    pieces.push(Piece::Text(text));
-    pieces
-}
-
-fn is_field_name(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-    !text.is_empty() && text.bytes().all(allowed)
 }
 
 impl fmt::Debug for VerifyConfig {

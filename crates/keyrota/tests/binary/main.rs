@@ -5,12 +5,14 @@
 mod canary;
 mod consumer;
 mod credentials;
+mod delivery;
 mod end_state;
 mod holds;
 mod http;
 mod killed;
 mod main_job;
 mod plans;
+mod policies;
 mod shell;
 mod strays;
 mod tls;

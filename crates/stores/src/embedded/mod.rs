@@ -3,9 +3,11 @@
 //! A value is sealed for its store, path and number, so that a row copied elsewhere does not open. What `inspect`
 //! answers is computed from the content as it stands, by opening it: the same thing a reader does.
 
+mod by_hand;
 mod reader;
 mod store;
 
+pub use by_hand::PutError;
 pub use reader::{EmbeddedReader, PathLine, ReadSecret, SecretError, VersionLine};
 pub use store::EmbeddedStore;
 

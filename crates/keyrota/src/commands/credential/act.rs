@@ -1,25 +1,20 @@
 //! What a person decides about one credential: rotate, rollback, hold, release, import.
 
-use std::{collections::HashSet, io::Read as _};
+use std::collections::HashSet;
 
 use db::{Access, Word, WriteError};
 use domain::{CredentialId, Selector};
 use engine::{Engine, ImportError, RollbackError, RolledBack, RunRequest};
-use secret::{Secret, SecretMap};
-use zeroize::Zeroizing;
 
 use super::{find, open_one};
 use crate::{
     cli::WordArgs,
-    commands::run::report_run,
+    commands::{handed_in::secret_from_stdin, run::report_run},
     complaint::{Code, Complaint, Exit},
     progress::progress,
     shell::{Ended, Shell},
     wiring::Opened,
 };
-
-/// A secret document larger than this is a mistake.
-const IMPORT_BYTES_MAX: u64 = 64 * 1024;
 
 pub(crate) async fn rotate(shell: &Shell, credential: &str, word: &WordArgs) -> Ended {
     let (opened, engine, entry) = open_one(shell, credential).await?;
@@ -30,6 +25,22 @@ pub(crate) async fn rotate(shell: &Shell, credential: &str, word: &WordArgs) -> 
     let at = opened.now_at(entry.observed.credential.issuer()).await?;
     opened.db.request_rotation(entry.id, Word { by: &by, reason: &word.reason, at }).await?;
     go_on(shell, &engine, &entry.observed.credential).await
+}
+
+pub(crate) async fn compromised(shell: &Shell, credential: &str, word: &WordArgs) -> Ended {
+    let (opened, engine, entry) = open_one(shell, credential).await?;
+    let observed = &entry.observed;
+    if observed.stray || observed.protected {
+        let why = if observed.stray { "it is a stray: it was not made by Keyrota" } else { "it is protected" };
+        return Err(not_now(credential, why).hint("end it at the platform"));
+    }
+    if observed.hold.is_some() {
+        return Err(not_now(credential, "it is held").hint("`keyrota credential release` it first"));
+    }
+    let by = word.by();
+    let at = opened.now_at(observed.credential.issuer()).await?;
+    opened.db.request_compromised(entry.id, Word { by: &by, reason: &word.reason, at }).await?;
+    go_on(shell, &engine, &observed.credential).await
 }
 
 pub(crate) async fn rollback(shell: &Shell, credential: &str, word: &WordArgs) -> Ended {
@@ -93,29 +104,6 @@ pub(crate) async fn import(shell: &Shell, credential: &str, word: &WordArgs) -> 
         _ => not_now(credential, &error.to_string()),
     })?;
     go_on(shell, &engine, &entry.observed.credential).await
-}
-
-/// One JSON object of text fields, for example `{"client_id": "…", "client_secret": "…"}`.
-fn secret_from_stdin() -> Result<SecretMap, Complaint> {
-    let unusable = |cause: String| {
-        Complaint::new(Code::Input, "standard input holds no secret that could be taken over")
-            .cause(cause)
-            .state("nothing was changed")
-            .hint("give one JSON object with the platform's field names, for example client_id and client_secret")
-    };
-    let mut bytes = Zeroizing::new(Vec::new());
-    std::io::stdin()
-        .lock()
-        .take(IMPORT_BYTES_MAX)
-        .read_to_end(&mut bytes)
-        .map_err(|error| unusable(error.to_string()))?;
-    // The parser's own message may quote what it read.
-    let fields: std::collections::BTreeMap<String, Zeroizing<String>> =
-        serde_json::from_slice(&bytes).map_err(|_| unusable("it is not one JSON object of texts".to_owned()))?;
-    if fields.is_empty() {
-        return Err(unusable("the object is empty".to_owned()));
-    }
-    Ok(SecretMap::new(fields.into_iter().map(|(name, value)| (name, Secret::from_text(value.as_str())))))
 }
 
 /// Performs what is due on this one credential, and reports it as a run does.

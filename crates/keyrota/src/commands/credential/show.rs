@@ -60,8 +60,24 @@ fn show_json(surveyed: &Surveyed, deliveries: &[db::Delivered]) -> Value {
                 "written_at": at(delivery.and_then(|delivery| delivery.written_at)),
                 "promoted_at": at(delivery.and_then(|delivery| delivery.promoted_at)),
                 "confirmed_at": at(delivery.and_then(|delivery| delivery.confirmed_at)),
+                "state": destination_state(observed, destination, last),
             })
         }).collect::<Vec<_>>(),
+        "consumers": surveyed.planned.iter().flat_map(|(_, applied)| applied.policy.consumers.iter()).map(|consumer| {
+            let said = observed.acknowledged.iter().find(|said| said.consumer == consumer.name);
+            json!({
+                "consumer": &*consumer.name,
+                "acknowledges": consumer.acknowledges,
+                "runs_version": said.map(|said| said.version.0),
+                "acknowledged_at": at(said.map(|said| said.at)),
+            })
+        }).collect::<Vec<_>>(),
+        "waivers": observed.waivers.iter().map(|waiver| json!({
+            "consumer": waiver.consumer.as_deref(),
+            "by": waiver.by,
+            "reason": waiver.reason,
+            "until": rfc3339(waiver.until),
+        })).collect::<Vec<_>>(),
         "next": plan.and_then(|plan| plan.steps.first()).map(|planned| json!({
             "step": planned.step.word(),
             "reason": planned.reason.word(),
@@ -98,6 +114,30 @@ fn origin(origin: Origin) -> &'static str {
         Origin::Found => "found",
         Origin::Issued => "issued",
         Origin::Orphan => "orphan",
+    }
+}
+
+/// How far the version that is on its way, or was delivered last, has come at one destination.
+fn destination_state(
+    observed: &Observed,
+    destination: &domain::Destination,
+    last: Option<&db::Delivered>,
+) -> &'static str {
+    if let Some(drift) = observed.drift.iter().find(|drift| drift.destination == *destination) {
+        return match drift.what {
+            domain::Drifted::ValueChanged => "changed by hand",
+            domain::Drifted::LabelMoved => "an older version is read",
+            domain::Drifted::Gone => "gone",
+        };
+    }
+    let Some(rotation) = observed.rotation.as_ref().filter(|rotation| rotation.hands_out()) else {
+        return if last.is_some() { "confirmed" } else { "nothing of ours yet" };
+    };
+    match rotation.delivery(destination) {
+        Some(delivery) if delivery.confirmed_at.is_some() => "confirmed",
+        Some(delivery) if delivery.promoted_at.is_some() => "promoted",
+        Some(delivery) if delivery.written_at.is_some() => "written",
+        _ => "waiting",
     }
 }
 
@@ -166,7 +206,16 @@ fn show_text(surveyed: &Surveyed, deliveries: &[db::Delivered]) -> String {
             let last = deliveries.iter().rfind(|delivered| delivered.destination == *destination);
             let what = last
                 .map_or_else(|| "nothing of ours yet".to_owned(), |delivered| format!("version {}", delivered.version));
-            text.push_str(&format!("  {destination}  {what}\n"));
+            let state = destination_state(observed, destination, last);
+            text.push_str(&format!("  {destination}  {what}  {state}\n"));
+        }
+        for consumer in applied.policy.consumers.iter() {
+            let said = observed.acknowledged.iter().find(|said| said.consumer == consumer.name);
+            let runs = said.map_or_else(
+                || if consumer.acknowledges { "has not said what it runs" } else { "is not asked" }.to_owned(),
+                |said| format!("runs version {}, as of {}", said.version, relative(said.at, now)),
+            );
+            text.push_str(&format!("  consumer {}  {runs}\n", consumer.name));
         }
     }
     text

@@ -1,0 +1,140 @@
+//! What consumers say, what people waive, and what inspections of destinations found.
+
+use domain::{Cause, CredentialId, Destination, Drifted, Fingerprint, RotationId, Timestamp, VersionNumber};
+
+use crate::{
+    Db, ReadError, Rows, Unit, Word, WriteError,
+    decisions::decision,
+    values,
+    words::{cause_columns, drifted_word},
+};
+
+/// A destination that holds, or should hold, the version that consumers of a credential use, outside of any rotation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holding {
+    pub credential_id: i64,
+    pub credential: CredentialId,
+    pub destination: Destination,
+    pub version: VersionNumber,
+    pub store_version: String,
+    pub fingerprint: Fingerprint,
+    /// What readers got before, by the store's own id.
+    pub replaced: Option<String>,
+    /// What was found there last time, if it was wrong.
+    pub drifted: bool,
+}
+
+impl Db {
+    /// A consumer runs this version. Its last word counts.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn acknowledge(
+        &self,
+        id: i64,
+        consumer: &str,
+        version: VersionNumber,
+        word: Word<'_>,
+    ) -> Result<(), WriteError> {
+        let sql = "INSERT INTO acknowledgement (credential_id, consumer, version, at) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (credential_id, consumer) DO UPDATE SET version = excluded.version, at = excluded.at";
+        let unit = Unit::new().run(sql, values![id, consumer, version.0, word.at], Rows::Exactly(1));
+        self.write(unit.and(decision(id, "acknowledge", word))).await
+    }
+
+    /// A person does without evidence until a time: of one consumer, or of the old version's silence.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn waive(
+        &self,
+        id: i64,
+        consumer: Option<&str>,
+        until: Timestamp,
+        word: Word<'_>,
+    ) -> Result<(), WriteError> {
+        let sql = "INSERT INTO waiver (credential_id, consumer, who, reason, until) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (credential_id, consumer) DO UPDATE SET who = excluded.who, reason = excluded.reason,
+            until = excluded.until";
+        let values = values![id, consumer.unwrap_or_default(), word.by, word.reason, until];
+        let unit = Unit::new().run(sql, values, Rows::Exactly(1)).and(decision(id, "waive", word));
+        self.write(unit).await
+    }
+
+    /// Every place that should hold what consumers use now, of credentials with no rotation under way.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn holdings(&self) -> Result<Vec<Holding>, ReadError> {
+        let sql = "SELECT d.credential_id, d.store, d.path, d.version, d.store_version, max(d.promoted_at),
+                x.what IS NOT NULL, d.fingerprint, c.credential, d.replaced
+            FROM delivery d JOIN credential c ON c.id = d.credential_id AND c.rotation_id IS NULL
+            JOIN version v ON v.credential_id = d.credential_id AND v.number = d.version
+                AND v.sealed IS NOT NULL AND v.revoked_at IS NULL AND v.presence <> 'gone'
+            LEFT JOIN drift x ON x.credential_id = d.credential_id AND x.store = d.store AND x.path = d.path
+            WHERE d.confirmed_at IS NOT NULL GROUP BY d.credential_id, d.store, d.path
+            ORDER BY d.credential_id, d.store, d.path";
+        self.rows(sql, values![], |row| {
+            Ok(Holding {
+                credential_id: row.get(0)?,
+                destination: Destination {
+                    store: row.get::<&str>(1)?.into(),
+                    path: row.parse(2, domain::SecretPath::parse)?,
+                },
+                version: VersionNumber(row.get(3)?),
+                store_version: row.get(4)?,
+                drifted: row.get(6)?,
+                fingerprint: row.get(7)?,
+                credential: row.parse(8, CredentialId::parse)?,
+                replaced: row.get(9)?,
+            })
+        })
+        .await
+    }
+
+    /// What an inspection found at a destination; `None`: all is as delivered.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn record_drift(
+        &self,
+        holding: &Holding,
+        found: Option<Drifted>,
+        now: Timestamp,
+    ) -> Result<(), WriteError> {
+        let (id, at) = (holding.credential_id, &holding.destination);
+        let unit = match found {
+            None => {
+                let sql = "DELETE FROM drift WHERE credential_id = $1 AND store = $2 AND path = $3";
+                Unit::new().run(sql, values![id, &*at.store, at.path.as_str()], Rows::Any)
+            }
+            Some(what) => {
+                let sql = "INSERT INTO drift (credential_id, store, path, what, seen_at) VALUES ($1, $2, $3, $4, $5)
+                    ON CONFLICT (credential_id, store, path) DO UPDATE SET what = excluded.what";
+                let values = values![id, &*at.store, at.path.as_str(), drifted_word(what), now];
+                Unit::new().run(sql, values, Rows::Exactly(1))
+            }
+        };
+        self.write(unit).await
+    }
+
+    /// Opens the rotation that delivers once more what consumers are to read, and retires nothing.
+    ///
+    /// # Errors
+    /// [`WriteError::GuardMissed`] when it was held or a rotation began meanwhile.
+    pub async fn open_repair(
+        &self,
+        id: i64,
+        (rotation, cause): (&RotationId, &Cause),
+        version: VersionNumber,
+        now: Timestamp,
+    ) -> Result<(), WriteError> {
+        let (cause, by, reason) = cause_columns(cause);
+        let open = "UPDATE credential SET rotation_id = $2, rotation_cause = $3, rotation_by = $4,
+            rotation_reason = $5, rotation_started_at = $6, rotation_from = NULL, rotation_to = $7
+            WHERE id = $1 AND rotation_id IS NULL AND hold_since IS NULL AND protected = 0 AND parked = 0";
+        let values = values![id, rotation.as_str(), cause, by, reason, now, version.0];
+        let seen = "DELETE FROM drift WHERE credential_id = $1";
+        self.write(Unit::new().run(open, values, Rows::Exactly(1)).run(seen, values![id], Rows::Any)).await
+    }
+}

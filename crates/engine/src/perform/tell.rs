@@ -1,0 +1,29 @@
+//! Telling consumers that do not look by themselves.
+
+use std::sync::Arc;
+
+use db::Outcome;
+use domain::VersionNumber;
+
+use super::{StepEnd, Work};
+use crate::News;
+
+impl Work<'_> {
+    /// A consumer that cannot be reached is tried again alone: neither another credential nor another consumer waits
+    /// for it.
+    pub(super) async fn tell(&self, version: VersionNumber, consumer: &Arc<str>) -> Result<Outcome, StepEnd> {
+        let Some(teller) = self.applied.teller(consumer) else {
+            return Err(StepEnd::Park(format!("nothing says how the consumer `{consumer}` is told")));
+        };
+        let news = News {
+            credential: &self.entry.observed.credential,
+            consumer,
+            rotation: &self.rotation,
+            version,
+            destinations: &self.applied.policy.deliver,
+            at: self.engine.now(self.issuer),
+        };
+        teller.tell(&news).await.map_err(StepEnd::Elsewhere)?;
+        Ok(Outcome::Told { consumer: consumer.clone() })
+    }
+}

@@ -1,0 +1,124 @@
+//! Telling consumers of a new version: a signed call, a program, a file. Nothing that is told is secret.
+
+use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use aws_lc_rs::hmac;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use driver::{DriverError, Effect, Http, HttpRequest, Kind, Method, SecretSource};
+use engine::{News, Teller};
+use serde_json::{Value, json};
+use url::Url;
+
+/// Longer than any reload takes; a program that hangs is ended, and tried again later.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+/// Standard Webhooks writes its keys so.
+const KEY_PREFIX: &str = "whsec_";
+
+/// Calls an address, signed by Standard Webhooks.
+#[derive(Debug)]
+pub(crate) struct Webhook {
+    pub(crate) url: Url,
+    pub(crate) secret: SecretSource,
+    pub(crate) base_dir: std::path::PathBuf,
+    pub(crate) http: Arc<dyn Http>,
+}
+
+/// Runs a program. It inherits no environment but where to find programs.
+#[derive(Debug)]
+pub(crate) struct Command {
+    pub(crate) program: String,
+    pub(crate) arguments: Vec<String>,
+}
+
+/// Writes a file anew, as a whole.
+#[derive(Debug)]
+pub(crate) struct File(pub(crate) std::path::PathBuf);
+
+fn body(news: &News<'_>) -> Value {
+    let destinations: Vec<String> = news.destinations.iter().map(ToString::to_string).collect();
+    json!({
+        "type": "keyrota.credential.promoted",
+        "timestamp": news.at.to_string(),
+        "data": {
+            "credential": news.credential.as_str(),
+            "consumer": news.consumer,
+            "version": news.version.0,
+            "rotation": news.rotation.as_str(),
+            "destinations": destinations,
+        }
+    })
+}
+
+fn refused(message: String) -> DriverError {
+    DriverError::refused(Kind::Unavailable, message)
+}
+
+#[async_trait]
+impl Teller for Webhook {
+    async fn tell(&self, news: &News<'_>) -> Result<(), DriverError> {
+        let to = format!("telling `{}`", news.consumer);
+        let key = self.secret.read(&self.base_dir).map_err(|error| refused(format!("{to}: its secret: {error}")))?;
+        let key = key.expose_text().map(str::trim).unwrap_or_default();
+        let key = STANDARD.decode(key.strip_prefix(KEY_PREFIX).unwrap_or(key)).map_err(|_| {
+            DriverError::refused(Kind::Invalid, format!("{to}: its secret is not base64, as `{KEY_PREFIX}…` is"))
+        })?;
+        // The same for every attempt at the same news, so that a receiver can drop a repetition.
+        let id = format!("msg_{}_{}_{}", news.rotation.as_str(), news.version.0, news.consumer.replace(' ', "-"));
+        let at = news.at.as_second();
+        let body = body(news);
+        let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), format!("{id}.{at}.{body}").as_bytes());
+        let mut request = HttpRequest::new(Method::Post, self.url.clone()).json(&body);
+        request.custom_headers.extend([
+            ("webhook-id".to_owned(), id),
+            ("webhook-timestamp".to_owned(), at.to_string()),
+            ("webhook-signature".to_owned(), format!("v1,{}", STANDARD.encode(mac.as_ref()))),
+        ]);
+        let response = self.http.send(request).await?;
+        if response.is_success() {
+            return Ok(());
+        }
+        Err(refused(format!("{to}: {} answered {}", self.url.host_str().unwrap_or("it"), response.status)))
+    }
+}
+
+#[async_trait]
+impl Teller for Command {
+    async fn tell(&self, news: &News<'_>) -> Result<(), DriverError> {
+        let to = format!("telling `{}` by `{}`", news.consumer, self.program);
+        let mut command = tokio::process::Command::new(&self.program);
+        command.args(&self.arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        for name in ["PATH", "HOME", "LANG", "TMPDIR"] {
+            command.envs(std::env::var_os(name).map(|value| (name, value)));
+        }
+        command
+            .env("KEYROTA_CREDENTIAL", news.credential.as_str())
+            .env("KEYROTA_CONSUMER", news.consumer)
+            .env("KEYROTA_VERSION", news.version.0.to_string())
+            .env("KEYROTA_ROTATION", news.rotation.as_str())
+            .kill_on_drop(true);
+        let mut child = command.spawn().map_err(|error| refused(format!("{to}: {error}")))?;
+        match tokio::time::timeout(COMMAND_TIMEOUT, child.wait()).await {
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(Ok(status)) => Err(refused(format!("{to}: it ended with {status}"))),
+            Ok(Err(error)) => Err(DriverError::new(Kind::Unavailable, Effect::Unknown, format!("{to}: {error}"))),
+            Err(_) => Err(refused(format!("{to}: it did not end within {} s", COMMAND_TIMEOUT.as_secs()))),
+        }
+    }
+}
+
+#[async_trait]
+impl Teller for File {
+    async fn tell(&self, news: &News<'_>) -> Result<(), DriverError> {
+        write_whole(&self.0, &body(news))
+            .map_err(|error| refused(format!("telling `{}` by {}: {error}", news.consumer, self.0.display())))
+    }
+}
+
+/// Whoever watches the file sees the old content or the new one.
+fn write_whole(file: &Path, body: &Value) -> std::io::Result<()> {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".new");
+    std::fs::write(&beside, format!("{body}\n"))?;
+    std::fs::rename(&beside, file)
+}
