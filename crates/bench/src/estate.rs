@@ -118,11 +118,13 @@ async fn rotate(db: &Db, journal: &Journal, number: usize, now: Timestamp) -> an
         replaces_all: false,
     };
     let to = || destination.clone();
-    let written = Outcome::Written { version: NEW, destination: to(), store_version: "1".to_owned(), replaced: None };
+    let fingerprint = Fingerprint([7; 32]);
+    let store_version = "1".to_owned();
+    let written = Outcome::Written { version: NEW, destination: to(), store_version, replaced: None, fingerprint };
     work.perform(&Step::Issue { from: Some(OLD) }, &Outcome::Issued(Box::new(issued))).await?;
     work.perform(&Step::Write { version: NEW, destination: to() }, &written).await?;
     work.verify().await?;
-    let promoted = Outcome::Promoted { destination: to(), store_version: None };
+    let promoted = Outcome::Promoted { destination: to(), written: None };
     work.perform(&Step::Promote { version: NEW, destination: to() }, &promoted).await?;
     work.perform(&Step::Confirm { version: NEW, destination: to() }, &Outcome::Confirmed { destination: to() }).await
 }
