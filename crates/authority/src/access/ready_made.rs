@@ -32,7 +32,7 @@ pub struct Where {
 /// Why a mount or path cannot stand in a policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPlace {
-    #[error("the {what} `{value}` must be a path without a slash at either end, quotes, braces and control characters")]
+    #[error("the {what} `{value}` must be a path, without quotes, braces, control characters or a slash at either end")]
     Characters { what: &'static str, value: String },
     #[error("the password and the access token have the same path `{0}`")]
     Same(String),
