@@ -3,7 +3,7 @@
 //! The kind of an error is its `__type`, never the status: every mistake of a client is a 400 there. Most messages are
 //! not quoted: those about signatures repeat the request with its session token, those about parameters the value.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use driver::{DriverError, Effect, HttpResponse, Kind};
 use secret::Secret;
@@ -13,6 +13,9 @@ use super::xml;
 
 /// AWS's own words are quoted up to here: the ARNs in them are long.
 const MESSAGE_CHARS_MAX: usize = 400;
+/// What a quota refuses is possible when old versions have gone, which takes AWS up to a day. Once in ten minutes is
+/// what AWS says of writes to one secret.
+const AFTER_QUOTA: Duration = Duration::from_secs(10 * 60);
 
 /// Whether a request could have changed anything at AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +104,8 @@ pub(super) fn refusal(doing: &str, intent: Intent, response: &HttpResponse) -> D
         text.push_str(", for its time: this machine's clock is wrong");
     }
     let mut error = DriverError::new(meaning.kind, effect, text);
-    error.retry_after = response.retry_after();
+    let quota = code.starts_with("LimitExceeded").then_some(AFTER_QUOTA);
+    error.retry_after = response.retry_after().or(quota);
     with_id(error, response)
 }
 

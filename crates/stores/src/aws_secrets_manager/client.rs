@@ -19,8 +19,6 @@ pub(super) const ATTEMPTS_MAX: u32 = 4;
 const BACKOFF_FIRST: Duration = Duration::from_millis(200);
 /// Whoever asks for a longer pause is away, not busy.
 const WAIT_LONGEST: Duration = Duration::from_secs(10);
-/// A version can be written when old ones have gone, which takes AWS up to a day.
-const AFTER_LIMIT: Duration = Duration::from_secs(10 * 60);
 
 /// Half of the exponential delay is fixed, half is random.
 pub(super) fn backoff(entropy: &dyn Entropy, attempt: u32) -> Duration {
@@ -177,11 +175,7 @@ impl Client {
                 renewed = true;
                 continue;
             }
-            let mut error = refusal(doing, intent, &response);
-            if error.message.contains("LimitExceededException") {
-                error.retry_after = Some(AFTER_LIMIT);
-            }
-            return Err(error);
+            return Err(refusal(doing, intent, &response));
         }
     }
 }
