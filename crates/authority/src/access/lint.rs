@@ -1,5 +1,7 @@
 //! What in a policy surely means something else than it looks like.
 
+use std::collections::{HashMap, hash_map::Entry};
+
 use super::{
     capability::{Capabilities, Capability},
     pattern::Pattern,
@@ -142,15 +144,16 @@ fn lint_conditions(rule: &Rule, report: &mut impl FnMut(Severity, String, &str))
 
 fn twice(policy: &Policy, patterns: &[Pattern]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (index, (rule, pattern)) in policy.rules.iter().zip(patterns).enumerate() {
-        let first = patterns.iter().take(index).position(|earlier| earlier == pattern);
-        if let Some(first) = first.and_then(|first| policy.rules.get(first)) {
-            findings.push(Finding {
+    let mut first_lines: HashMap<&Pattern, u32> = HashMap::new();
+    for (rule, pattern) in policy.rules.iter().zip(patterns) {
+        match first_lines.entry(pattern) {
+            Entry::Vacant(free) => drop(free.insert(rule.at.line)),
+            Entry::Occupied(first) => findings.push(Finding {
                 at: rule.at,
                 severity: Severity::Wrong,
-                what: format!("\"{}\" stands on line {} already: both count together", rule.pattern, first.at.line),
+                what: format!("\"{}\" stands on line {} already: both count together", rule.pattern, first.get()),
                 advice: "make one rule of the two".to_owned(),
-            });
+            }),
         }
     }
     findings
@@ -158,14 +161,19 @@ fn twice(policy: &Policy, patterns: &[Pattern]) -> Vec<Finding> {
 
 /// The stronger pattern counts alone, so that it takes away what it does not repeat.
 fn taken_away(policy: &Policy, patterns: &[Pattern]) -> Vec<Finding> {
+    // An exact path covers nothing but itself.
+    let broad: Vec<(&Rule, &Pattern)> =
+        policy.rules.iter().zip(patterns).filter(|(_, pattern)| !pattern.is_exact()).collect();
     let mut findings = Vec::new();
     for (rule, pattern) in policy.rules.iter().zip(patterns) {
         let silent = rule.grants().is_deny() || rule.capabilities.is_none_or(Capabilities::is_empty);
-        let covers = |other: &&(&Rule, &Pattern)| other.1 < pattern && other.1.matches(pattern.literal());
-        let others: Vec<(&Rule, &Pattern)> = policy.rules.iter().zip(patterns).collect();
-        let Some((broader, _)) = others.iter().filter(covers).max_by_key(|(_, pattern)| *pattern) else { continue };
+        if silent {
+            continue;
+        }
+        let covers = |other: &&(&Rule, &Pattern)| other.1.matches(pattern.literal()) && other.1 < pattern;
+        let Some((broader, _)) = broad.iter().filter(covers).max_by_key(|(_, pattern)| *pattern) else { continue };
         let lost = broader.grants().without(rule.grants());
-        if silent || lost.is_empty() {
+        if lost.is_empty() {
             continue;
         }
         findings.push(Finding {

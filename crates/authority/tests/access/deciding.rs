@@ -91,6 +91,15 @@ fn what_has_expired_does_not_count() {
     assert_eq!((later.capabilities("a").to_string(), later.recompile_at()), ("list".to_owned(), None));
 }
 
+/// As long as a pattern may be, and a path that is longer.
+#[test]
+fn deep_paths_are_no_danger() {
+    let pattern = "+/".repeat(1000) + "*";
+    let access = compile(&[&format!("path \"{pattern}\" {{ capabilities = [\"read\"] }}")]);
+    assert!(access.allowed(&"a/".repeat(100_000), Capability::Read));
+    assert!(!access.allowed(&"a/".repeat(999), Capability::Read));
+}
+
 #[test]
 fn root_has_no_text() {
     let policy = Policy::parse("# nothing").unwrap();
