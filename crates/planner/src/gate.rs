@@ -1,6 +1,6 @@
 //! May the old version go? The one place where silence and overlap are measured.
 
-use domain::{Duration, Reason, RetireWhen, Timestamp, Version, planted};
+use domain::{Duration, Reason, RetireWhen, Timestamp, Version, Waiver, planted};
 
 use crate::{
     PROOF_AGE_MAX, USAGE_ASK_AGAIN,
@@ -8,8 +8,8 @@ use crate::{
 };
 
 pub(crate) enum Gate {
-    /// The overlap runs until then.
-    Until(Timestamp),
+    /// It stays closed until then, whatever is heard.
+    Until(Timestamp, Reason),
     /// The issuer must tell who used it before anything can be said.
     AskUse(Reason),
     /// It was used after the successor was confirmed.
@@ -23,6 +23,10 @@ pub(crate) enum Gate {
     },
     /// Nobody can have the successor: the policy has come to name no destination, or its secret is not in our hands.
     NowhereDelivered,
+    /// These consumers are to say that they run the successor, and have not.
+    NotAcknowledged {
+        consumers: String,
+    },
     /// The issuer does not tell.
     NoEvidence {
         ask_at: Option<Timestamp>,
@@ -44,17 +48,41 @@ pub(crate) fn gate(situation: &Situation<'_>, retiree: &Version) -> Gate {
     let Some(confirmed_at) = situation.handed_out().and_then(|_| confirmed_everywhere_at(situation)) else {
         return Gate::NowhereDelivered;
     };
+    if let Some(by) = situation.compromised_by() {
+        return Gate::Open(Reason::Compromised { by: by.to_owned() });
+    }
     let overlap_ends = after(confirmed_at, situation.policy.overlap);
     if situation.now < overlap_ends && !planted("overlap_ignored") {
-        return Gate::Until(overlap_ends);
+        return Gate::Until(overlap_ends, Reason::OverlapRuns);
+    }
+    if let Some(consumers) = not_acknowledged(situation) {
+        return Gate::NotAcknowledged { consumers };
     }
     if situation.policy.retire_when == RetireWhen::OverlapOver {
-        return Gate::Open(Reason::OverlapOver);
+        return on_a_word(situation, retiree, confirmed_at, Reason::OverlapOver);
+    }
+    if let Some(waiver) = waiver(situation, None) {
+        return on_a_word(situation, retiree, confirmed_at, Reason::Waived { by: waiver.by.clone() });
     }
     if !situation.observed.facts.usage {
         return Gate::NoEvidence { ask_at: None };
     }
     quiet(situation, retiree, confirmed_at)
+}
+
+/// No silence is demanded, on somebody's word. Yet where a version is switched off first, whoever missed it then has been
+/// heard, and gets the silence that the policy names to move before it is switched off again.
+fn on_a_word(situation: &Situation<'_>, retiree: &Version, confirmed_at: Timestamp, word: Reason) -> Gate {
+    let missed = retiree.usage.last_used.filter(|at| *at > confirmed_at && switches_off(situation));
+    let again_at = missed.map(|at| quiet_at(situation, at)).filter(|at| *at > situation.now);
+    again_at.map_or(Gate::Open(word), |at| Gate::Until(at, Reason::SilenceAwaited))
+}
+
+fn quiet_at(situation: &Situation<'_>, silence_from: Timestamp) -> Timestamp {
+    // Whoever polls may go on with what it read before for so long without being heard.
+    let lag_max = situation.policy.consumers.iter().map(|consumer| consumer.lag).max().unwrap_or_default();
+    let silence = after(silence_from, situation.policy.quiet_for);
+    after(after(silence, situation.observed.facts.propagation), lag_max)
 }
 
 fn quiet(situation: &Situation<'_>, retiree: &Version, confirmed_at: Timestamp) -> Gate {
@@ -68,7 +96,7 @@ fn quiet(situation: &Situation<'_>, retiree: &Version, confirmed_at: Timestamp) 
     let propagation = situation.observed.facts.propagation;
     let used_since = usage.last_used.filter(|at| *at > confirmed_at && !planted("use_ignored"));
     let silence_from = used_since.unwrap_or(confirmed_at);
-    let quiet_at = after(after(silence_from, situation.policy.quiet_for), propagation);
+    let quiet_at = quiet_at(situation, silence_from);
     let asked_at = usage.asked_at.map_or(known_through, |at| at.max(known_through));
     let lag = asked_at.duration_since(known_through);
     if known_through < quiet_at {
@@ -90,8 +118,37 @@ fn quiet(situation: &Situation<'_>, retiree: &Version, confirmed_at: Timestamp) 
     Gate::Open(Reason::QuietSince { last_used: usage.last_used })
 }
 
+/// The names of consumers whose word is wanted and missing, unless a person answers for them.
+fn not_acknowledged(situation: &Situation<'_>) -> Option<String> {
+    let to = situation.rotation()?.to;
+    let runs = |name: &str| {
+        let said = situation.observed.acknowledged.iter().find(|said| &*said.consumer == name);
+        said.is_some_and(|said| Some(said.version) == to)
+    };
+    let missing: Vec<&str> = situation
+        .policy
+        .consumers
+        .iter()
+        .filter(|consumer| consumer.acknowledges && !runs(&consumer.name))
+        .filter(|consumer| waiver(situation, Some(&consumer.name)).is_none())
+        .map(|consumer| &*consumer.name)
+        .collect();
+    (!missing.is_empty() && !planted("acknowledgement_not_awaited")).then(|| missing.join(", "))
+}
+
+/// A person's word in place of a consumer's, or of the old version's silence, while it lasts.
+fn waiver<'a>(situation: &Situation<'a>, consumer: Option<&str>) -> Option<&'a Waiver> {
+    let waivers = situation.observed.waivers.iter();
+    waivers.into_iter().find(|waiver| waiver.consumer.as_deref() == consumer && situation.now < waiver.until)
+}
+
+/// Whether a version is switched off for a while before it goes.
+pub(crate) fn switches_off(situation: &Situation<'_>) -> bool {
+    situation.observed.facts.disable && situation.compromised_by().is_none()
+}
+
 /// When the last of the policy's destinations was first read back; `None` if one never was, or none is named.
-fn confirmed_everywhere_at(situation: &Situation<'_>) -> Option<Timestamp> {
+pub(crate) fn confirmed_everywhere_at(situation: &Situation<'_>) -> Option<Timestamp> {
     let rotation = situation.rotation()?;
     if planted("overlap_from_the_issue") {
         return Some(rotation.started_at);

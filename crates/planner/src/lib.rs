@@ -24,15 +24,22 @@ pub const CLOCK_TOLERANCE: domain::Duration = domain::Duration::from_mins(2);
 /// How long after the last refusal to tell an issuer is asked again about use.
 pub const USAGE_ASK_AGAIN: domain::Duration = domain::Duration::from_hours(1);
 
+/// A switched-off version is listened to for this long, beyond the platform's propagation, before it goes for good. The
+/// silence before is the proof; this is the net under it, for what calls every few minutes and left no trace. Whoever
+/// calls more seldom is what `quiet_for` is for, and a longer outage is nobody's wish.
+pub const DISABLED_FOR: domain::Duration = domain::Duration::from_mins(15);
+
 type Rule = fn(&mut Situation<'_>) -> Option<Answer>;
 
 /// The questions in their order. What comes first wins.
 const RULES: &[Rule] = &[
     rules::stray,
+    rules::protected,
     rules::held,
     rules::clock_went_back,
     rules::parked,
     rules::left_to_others,
+    rules::enable,
     rules::orphan,
     rules::missing,
     rules::successor_gone,
@@ -41,13 +48,17 @@ const RULES: &[Rule] = &[
     rules::verify,
     rules::promote,
     rules::confirm,
+    rules::tell,
     rules::retire,
     rules::prove_dead,
     rules::rename,
     rules::purge,
     rules::complete,
+    rules::drift,
     rules::current_gone,
     rules::due,
+    rules::expired,
+    rules::rest,
 ];
 
 /// The next steps for one credential. Total: it answers for every input; the same input gets the same plan.

@@ -1,6 +1,9 @@
 //! What a rule is asked with, and what it may answer.
 
-use domain::{Duration, Finding, Observed, Origin, Plan, Planned, Policy, Reason, Rotation, Step, Timestamp, Version};
+use domain::{
+    Cause, Destination, Duration, Ending, Finding, Mode, Observed, Origin, Plan, Planned, Policy, Reason, Rotation,
+    Step, Timestamp, Version,
+};
 
 pub(crate) struct Situation<'a> {
     pub(crate) now: Timestamp,
@@ -59,6 +62,13 @@ impl<'a> Situation<'a> {
         self.successor().filter(|version| version.secret_held)
     }
 
+    /// Destinations of the policy that the successor has not reached yet.
+    pub(crate) fn unwritten(&self, rotation: &'a Rotation) -> impl Iterator<Item = &'a Destination> {
+        let written =
+            |destination| rotation.delivery(destination).is_some_and(|delivery| delivery.written_at.is_some());
+        self.policy.deliver.iter().filter(move |destination| !written(destination))
+    }
+
     /// The version that the rotation under way retires. Never its own successor, whatever the record says.
     pub(crate) fn retiree(&self) -> Option<&'a Version> {
         let rotation = self.rotation()?;
@@ -73,6 +83,32 @@ impl<'a> Situation<'a> {
         let other = move |version: &&Version| Some(version.number) != to;
         let under_way = self.rotation().is_some();
         self.observed.versions.iter().filter(move |version| under_way && ours(version) && other(version))
+    }
+
+    /// Whether only time ends a version.
+    pub(crate) fn ends_by_itself(&self) -> bool {
+        self.observed.facts.ending == Ending::Expires
+    }
+
+    /// Others know what is in use: whatever can be skipped without an outage is skipped. Said during a rotation, it hurries
+    /// that one along, and another one follows for its successor.
+    pub(crate) fn compromised_by(&self) -> Option<&'a str> {
+        let under_way = self.rotation().map(|rotation| &rotation.cause);
+        let causes = [under_way, self.observed.requested.as_ref()];
+        causes.into_iter().flatten().find_map(|cause| match cause {
+            Cause::Compromised { by, .. } => Some(by.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Whether the policy leaves every step to others.
+    pub(crate) fn is_left_to_others(&self) -> bool {
+        matches!(self.policy.mode, Mode::Notify | Mode::Observe)
+    }
+
+    /// Whether the step that is planned now was tried already: its answer was "not yet", or it failed.
+    pub(crate) fn was_tried(&self) -> bool {
+        self.observed.trouble.retry_at.is_some()
     }
 
     pub(crate) fn find(&mut self, finding: Finding) {

@@ -16,6 +16,7 @@ pub(crate) fn clock_went_back(situation: &mut Situation<'_>) -> Option<Answer> {
     Some(Answer::wake_at(recorded))
 }
 
+/// When a version expires is a promise of the platform, not a record.
 fn latest_record(situation: &Situation<'_>) -> Option<Timestamp> {
     let rotation = situation.rotation()?;
     let deliveries = rotation.deliveries.iter().flat_map(|delivery| {
@@ -23,7 +24,9 @@ fn latest_record(situation: &Situation<'_>) -> Option<Timestamp> {
     });
     let versions = situation.observed.versions.iter().flat_map(|version| {
         let usage = &version.usage;
-        [version.revoked_at, version.dead_at, version.verified_at, usage.known_through, usage.asked_at]
+        let recorded = [version.revoked_at, version.dead_at, version.verified_at, version.disabled_at];
+        recorded.into_iter().chain([usage.known_through, usage.asked_at])
     });
-    deliveries.chain(versions).flatten().chain([rotation.started_at]).max()
+    let asked = situation.observed.task.as_ref().map(|task| task.asked_at);
+    deliveries.chain(versions).flatten().chain(asked).chain([rotation.started_at]).max()
 }

@@ -9,16 +9,13 @@ pub(crate) fn deliver(situation: &mut Situation<'_>) -> Option<Answer> {
     if planted("partial_set_promoted") && rotation.deliveries.iter().any(|delivery| delivery.written_at.is_some()) {
         return None;
     }
-    let missing = situation
-        .policy
-        .deliver
-        .iter()
-        .filter(|destination| rotation.delivery(destination).is_none_or(|delivery| delivery.written_at.is_none()));
-    let steps: Vec<Step> = missing
+    let steps: Vec<Step> = situation
+        .unwritten(rotation)
         .map(|destination| Step::Write { version: successor.number, destination: destination.clone() })
         .collect();
     let reason = match &rotation.cause {
         Cause::Rollback { by, .. } | Cause::Abandon { by, .. } => Reason::RolledBack { by: by.clone() },
+        Cause::Repair => Reason::Drifted,
         Cause::Import { by } => Reason::Imported { by: by.clone() },
         Cause::Age | Cause::Requested { .. } | Cause::Compromised { .. } | Cause::ParentTurned => {
             Reason::SuccessorIssued

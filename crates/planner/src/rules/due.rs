@@ -1,40 +1,69 @@
-use domain::{Finding, Mode, Reason, Step, Timestamp};
+use domain::{Duration, Finding, Mode, Reason, Timestamp, Version};
 
 use crate::{
     preflight::refusal,
-    rules::issue::cause_as_reason,
+    rules::issue::{cause_as_reason, opening},
     situation::{Answer, Situation, after, days},
 };
 
-/// Is a successor due? Age or a person's request says so; the checks that cost nothing come before the first effect.
+/// Is a successor due? Age, the end of its own time or a person's request says so; the checks that cost nothing come
+/// before the first effect.
 pub(crate) fn due(situation: &mut Situation<'_>) -> Option<Answer> {
     let current = situation.observed.current();
-    let reason = match (&situation.observed.requested, current) {
-        (Some(cause), _) => cause_as_reason(situation, cause),
-        (None, None) => return Some(Answer::nothing()),
-        (None, Some(version)) => {
-            let due_at = after(version.created_at, situation.policy.rotate_after);
-            if situation.now < due_at {
-                return Some(not_due(situation, due_at));
-            }
-            Reason::AgeReached {
-                age_days: situation.age_days(version),
-                limit_days: days(situation.policy.rotate_after),
-            }
-        }
+    let reason = match &situation.observed.requested {
+        Some(cause) => cause_as_reason(situation, cause),
+        None => why_due(situation, current)?,
     };
     if !may_begin(situation) {
-        return Some(Answer::nothing());
+        return Some(super::expired(situation).unwrap_or_default());
     }
-    let step = Step::Issue { from: current.map(|version| version.number) };
-    let not_before = situation.policy.begin_not_before.unwrap_or(Timestamp::MIN);
+    let step = opening(situation, current.map(|version| version.number));
+    let not_before = begins_at(situation, current, &reason);
     Some(Answer::later(step, reason, not_before))
 }
 
-fn not_due(situation: &Situation<'_>, due_at: Timestamp) -> Answer {
-    match situation.policy.mode {
-        Mode::Observe => Answer::nothing(),
-        Mode::Automatic | Mode::Ask | Mode::Notify => Answer::wake_at(due_at),
+/// Why this version, or having none, makes a successor due by now.
+pub(crate) fn why_due(situation: &Situation<'_>, current: Option<&Version>) -> Option<Reason> {
+    let Some(version) = current.filter(|version| !version.has_expired(situation.now)) else {
+        return Some(Reason::NoneLive);
+    };
+    if situation.observed.parent_turned_at.is_some_and(|at| at > version.created_at) {
+        return Some(Reason::ParentTurned);
+    }
+    if situation.now >= aged_at(situation, version) {
+        let limit_days = days(situation.policy.rotate_after);
+        return Some(Reason::AgeReached { age_days: situation.age_days(version), limit_days });
+    }
+    let expires_at = version.expires_at?;
+    (situation.now >= left(version, 3)?).then_some(Reason::ExpiresSoon { at: expires_at })
+}
+
+/// By age, or when two thirds of its own time are over, whichever comes first: the last third is for failures, and for
+/// the people who mend them.
+pub(crate) fn due_at(situation: &Situation<'_>, version: &Version) -> Timestamp {
+    let aged_at = aged_at(situation, version);
+    left(version, 3).map_or(aged_at, |at| at.min(aged_at))
+}
+
+fn aged_at(situation: &Situation<'_>, version: &Version) -> Timestamp {
+    after(version.created_at, situation.policy.rotate_after)
+}
+
+/// When this part of a version's own time is left: its third, its sixth.
+fn left(version: &Version, part: i32) -> Option<Timestamp> {
+    let expires_at = version.expires_at?;
+    let life = expires_at.duration_since(version.created_at).max(Duration::ZERO);
+    Some(after(expires_at, -(life / part)))
+}
+
+/// The policy's window is for what can wait. What has no version that works, or one that others know, cannot. An expiring
+/// version waits for the window until a sixth of its time is left and is then replaced whatever the window says: consumers
+/// with a dead token are worse off than an operator with a change outside of the hours.
+fn begins_at(situation: &Situation<'_>, current: Option<&Version>, reason: &Reason) -> Timestamp {
+    let opens = situation.policy.begin_not_before.unwrap_or(Timestamp::MIN);
+    match reason {
+        Reason::NoneLive | Reason::ParentTurned | Reason::Compromised { .. } => Timestamp::MIN,
+        _ => current.and_then(|version| left(version, 6)).map_or(opens, |last| opens.min(last)),
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) fn left_to_others(situation: &mut Situation<'_>) -> Option<Answer> {
         Mode::Observe => Finding::OnlyObserved,
     };
     let (asked_for, under_way) = match situation.rotation() {
-        Some(rotation) => (rotation.cause != Cause::Age, true),
+        Some(rotation) => (!matches!(rotation.cause, Cause::Age | Cause::ParentTurned), true),
         None => (situation.observed.requested.is_some(), unfinished_orphan(situation.observed).is_some()),
     };
     if asked_for || !under_way {

@@ -1,8 +1,13 @@
-use domain::{Finding, Reason, Step, Version, planted};
+use domain::{Ask, Cause, Ending, Finding, Reason, Step, Version, VersionNumber, planted};
 
 use crate::{
     PROOF_AGE_MAX,
-    gate::{Gate, gate},
+    gate::{Gate, confirmed_everywhere_at, gate},
+    rules::{
+        ask::{ask, waiting},
+        disable::{heard, listening, switch_off},
+        issue::cause_as_reason,
+    },
     situation::{Answer, Situation, after, days},
 };
 
@@ -16,8 +21,16 @@ pub(crate) fn retire(situation: &mut Situation<'_>) -> Option<Answer> {
     {
         return Some(answer);
     }
+    let Some(end) = ending(situation, version) else { return give_up(situation, retiree) };
+    if let Some(answer) = waiting(situation, Ask::Revoke { version }) {
+        escalate(situation, retiree);
+        return Some(answer);
+    }
+    if let Some(answer) = listening(situation, retiree) {
+        return Some(answer);
+    }
     match gate(situation, retiree) {
-        Gate::Until(opens_at) => Some(Answer::later(Step::Revoke { version }, Reason::OverlapRuns, opens_at)),
+        Gate::Until(opens_at, reason) => Some(Answer::later(end, reason, opens_at)),
         Gate::AskUse(reason) => Some(Answer::now(Step::Watch { version }, reason)),
         Gate::InUse { last_used, ask_at } => {
             situation.find(Finding::StillUsed { last_used });
@@ -25,6 +38,11 @@ pub(crate) fn retire(situation: &mut Situation<'_>) -> Option<Answer> {
             Some(Answer::later(Step::Watch { version }, Reason::SilenceAwaited, ask_at))
         }
         Gate::NotYetQuiet { ask_at } => Some(Answer::later(Step::Watch { version }, Reason::SilenceAwaited, ask_at)),
+        Gate::NotAcknowledged { consumers } => {
+            situation.find(Finding::NotAcknowledged { consumers });
+            escalate(situation, retiree);
+            Some(Answer::nothing())
+        }
         Gate::NoEvidence { ask_at } => {
             situation.find(Finding::NoUsageEvidence);
             escalate(situation, retiree);
@@ -38,10 +56,39 @@ pub(crate) fn retire(situation: &mut Situation<'_>) -> Option<Answer> {
             situation.find(Finding::NoDestination);
             Some(Answer::nothing())
         }
-        Gate::Open(reason) => {
-            Some(prove_again(situation).unwrap_or_else(|| Answer::now(Step::Revoke { version }, reason)))
-        }
+        Gate::Open(reason) => Some(
+            heard(situation, retiree)
+                .or_else(|| prove_again(situation))
+                .or_else(|| switch_off(situation, retiree, &reason))
+                .unwrap_or_else(|| match end {
+                    Step::AskPerson { ask: wanted } => ask(situation, wanted, reason),
+                    end => Answer::now(end, reason),
+                }),
+        ),
     }
+}
+
+/// The step that ends a version for good; none, where only time does.
+pub(crate) fn ending(situation: &Situation<'_>, version: VersionNumber) -> Option<Step> {
+    match situation.observed.facts.ending {
+        Ending::Revoked => Some(Step::Revoke { version }),
+        Ending::ByPerson => Some(Step::AskPerson { ask: Ask::Revoke { version } }),
+        Ending::Expires => None,
+    }
+}
+
+/// What only time ends is left to it once its successor is everywhere. Whoever goes back gives up a version that outlives
+/// the one that stays: its secret is forgotten, so that it is never taken for what consumers read.
+fn give_up(situation: &mut Situation<'_>, retiree: &Version) -> Option<Answer> {
+    let rotation = situation.rotation()?;
+    let delivered = situation.handed_out().and_then(|_| confirmed_everywhere_at(situation)).is_some();
+    if rotation.hands_out() && !delivered {
+        situation.find(Finding::NoDestination);
+        return Some(Answer::nothing());
+    }
+    let back = matches!(rotation.cause, Cause::Rollback { .. } | Cause::Abandon { .. });
+    let step = Step::Purge { version: retiree.number };
+    (back && retiree.secret_held).then(|| Answer::now(step, cause_as_reason(situation, &rotation.cause)))
 }
 
 fn escalate(situation: &mut Situation<'_>, retiree: &Version) {

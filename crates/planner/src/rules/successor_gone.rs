@@ -1,4 +1,4 @@
-use domain::{Finding, Reason};
+use domain::{Finding, Reason, Version};
 
 use crate::{
     rules::issue::issue_again,
@@ -11,8 +11,14 @@ pub(crate) fn successor_gone(situation: &mut Situation<'_>) -> Option<Answer> {
     let rotation = situation.rotation()?;
     let number = rotation.to?;
     let successor = situation.successor();
-    if successor.is_some_and(|version| version.is_live() && version.dead_at.is_none()) {
+    if successor.is_some_and(|version| version.is_prepared() || may_serve(situation, version)) {
         return None;
+    }
+    if let Some(at) = successor
+        .filter(|version| version.is_live() && version.has_expired(situation.now))
+        .and_then(|version| version.expires_at)
+    {
+        return Some(issue_again(situation, rotation, Reason::SuccessorExpired { at }));
     }
     if rotation.promoted() {
         // Dead versions may be left out of what is observed; its number is known in any case.
@@ -20,4 +26,10 @@ pub(crate) fn successor_gone(situation: &mut Situation<'_>) -> Option<Answer> {
         situation.find(Finding::CurrentGone { handle });
     }
     Some(issue_again(situation, rotation, Reason::SuccessorGone))
+}
+
+/// Where nothing but time ends a version, one whose secret was forgotten is as good as gone.
+fn may_serve(situation: &Situation<'_>, version: &Version) -> bool {
+    let forgotten = situation.ends_by_itself() && version.is_given_up();
+    version.is_live() && !version.has_expired(situation.now) && !forgotten
 }

@@ -51,6 +51,7 @@ pub(crate) fn policy() -> BoxedStrategy<Policy> {
             quiet_for,
             retire_after: days(rotate_days + more_days),
             deliver: STORES.iter().filter(|store| stores.contains(store)).map(|store| destination(store)).collect(),
+            consumers: Arc::default(),
             task_within: Duration::from_hours(72),
             begin_not_before,
         })

@@ -56,9 +56,11 @@ fn check_step(now: Timestamp, policy: &Policy, observed: &Observed, plan: &Plan,
     let successor = rotation.and_then(|rotation| observed.version(rotation.to?));
     match step {
         Step::Issue { .. } => check_issue(policy, observed),
-        Step::Prepare { .. } | Step::AskPerson { .. } | Step::Disable { .. } | Step::Enable { .. } => {
-            Err(format!("{step:?} is of no kind that is played here"))
-        }
+        Step::Prepare { .. }
+        | Step::AskPerson { .. }
+        | Step::Disable { .. }
+        | Step::Enable { .. }
+        | Step::Tell { .. } => Err(format!("{step:?} is of no kind that is played here")),
         Step::Revoke { version } => check_revoke(now, policy, observed, plan, *version),
         Step::Write { version, destination } | Step::Confirm { version, destination } => {
             ensure!(policy.deliver.contains(destination), "a place that the policy does not name");

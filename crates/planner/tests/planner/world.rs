@@ -3,12 +3,15 @@
 //! The engine's part follows the contract of `Observed`. The consumers' part is the truth against which the planner
 //! is judged: it knows who really reads and uses what, which the planner only learns by evidence.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use domain::{
-    Cause, CredentialId, Delivery, Destination, Duration, Handle, Hold, IssuerFacts, Mode, Observed, Origin, Overlap,
-    Parent, Plan, Planned, Policy, Presence, RetireWhen, Rotation, RotationId, SecretPath, Slots, Step, Timestamp,
-    Trouble, Usage, Version, VersionNumber,
+    Ask, Cause, CredentialId, Delivery, Destination, Duration, Handle, Hold, Idempotency, IssuerFacts, Mode, Observed,
+    Origin, Overlap, Parent, Plan, Planned, Policy, Presence, RetireWhen, Rotation, RotationId, SecretPath, Slots,
+    Step, Task, Timestamp, Trouble, Usage, Version, VersionNumber,
 };
 
 use crate::safety;
@@ -36,6 +39,7 @@ pub(crate) fn default_policy() -> Policy {
         quiet_for: days(1),
         retire_after: days(120),
         deliver: vec![destination("local")],
+        consumers: Arc::default(),
         task_within: days(7),
         begin_not_before: None,
     }
@@ -79,6 +83,13 @@ pub(crate) fn is_orphan(version: &Version) -> bool {
     version.origin == Origin::Orphan && !version.secret_held
 }
 
+/// Whether the old one is to go as soon as its successor is everywhere.
+pub(crate) fn is_compromised(observed: &Observed) -> bool {
+    let under_way = observed.rotation.as_ref().map(|rotation| &rotation.cause);
+    let mut causes = [under_way, observed.requested.as_ref()].into_iter().flatten();
+    causes.any(|cause| matches!(cause, Cause::Compromised { .. }))
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct World {
     /// The true time, which is the platform's.
@@ -93,6 +104,16 @@ pub(crate) struct World {
     pub(crate) linger: Option<Duration>,
     /// How far the platform's records of use lie behind.
     pub(crate) record_lag: Duration,
+    /// How long what is issued lives; for ever, if nothing is said.
+    pub(crate) life: Option<Duration>,
+    /// People do what they are asked while the world runs to its rest.
+    pub(crate) people_act: bool,
+    /// What is said to be removed, and is not.
+    lied_about: BTreeSet<VersionNumber>,
+    /// Somebody outside of every destination called with it then.
+    called: BTreeMap<VersionNumber, Timestamp>,
+    /// The platform may have taken the successor: its answer was lost.
+    in_doubt: bool,
     /// What the consumers at each destination read.
     reads: BTreeMap<Destination, VersionNumber>,
     /// When the last destination stopped reading a version that was read before.
@@ -123,6 +144,10 @@ impl World {
             rotation: None,
             task: None,
             parent_turned_at: None,
+            acknowledged: Vec::new(),
+            waivers: Vec::new(),
+            told: Vec::new(),
+            drift: Vec::new(),
             trouble: Trouble::default(),
         };
         let reads = policy.deliver.iter().map(|destination| (destination.clone(), VersionNumber(1))).collect();
@@ -134,11 +159,33 @@ impl World {
             siblings: 0,
             linger: Some(Duration::ZERO),
             record_lag: Duration::ZERO,
+            life: None,
+            people_act: false,
+            lied_about: BTreeSet::new(),
+            called: BTreeMap::new(),
+            in_doubt: false,
             reads,
             replaced_at: BTreeMap::new(),
             rotations: 0,
             promoted: false,
         }
+    }
+
+    /// Versions end by themselves, so long after they were issued; what was met here too.
+    pub(crate) fn living_for(mut self, life: Option<Duration>) -> Self {
+        self.life = life;
+        for version in &mut self.observed.versions {
+            version.expires_at = life.map(|life| version.created_at + life);
+        }
+        self
+    }
+
+    /// Nothing of it was ever issued.
+    pub(crate) fn declared(mut self) -> Self {
+        self.observed.versions.clear();
+        self.reads.clear();
+        self.count_slots();
+        self
     }
 
     /// Our own clock.
@@ -182,9 +229,14 @@ impl World {
         if self.is_read(number) {
             return Some(self.time);
         }
-        let replaced_at = *self.replaced_at.get(&number)?;
-        let until = self.linger.map_or(Timestamp::MAX, |linger| replaced_at + linger);
-        Some(until.min(self.time))
+        let until = |replaced_at: &Timestamp| self.linger.map_or(Timestamp::MAX, |linger| *replaced_at + linger);
+        let used = self.replaced_at.get(&number).map(|at| until(at).min(self.time));
+        used.max(self.called.get(&number).copied())
+    }
+
+    /// A job that runs once in a while, with a copy that nobody knows of.
+    pub(crate) fn is_called(&mut self, number: VersionNumber) {
+        self.called.insert(number, self.time);
     }
 
     fn in_use(&self, number: VersionNumber) -> bool {
@@ -205,10 +257,12 @@ impl World {
     pub(crate) fn perform(&mut self, step: &Step) {
         let now = self.now();
         match step {
-            Step::Issue { .. } => self.issue(step, Origin::Issued),
-            Step::Prepare { .. } | Step::AskPerson { .. } | Step::Disable { .. } | Step::Enable { .. } => {
-                panic!("{step:?} is of no kind that is played here")
-            }
+            Step::Prepare { from } => self.prepare(*from),
+            Step::Issue { from } => self.issue(*from, Origin::Issued),
+            Step::AskPerson { ask } => self.ask(*ask),
+            Step::Disable { version } => self.disable(*version),
+            Step::Enable { version } => self.version(*version).disabled_at = None,
+            Step::Tell { .. } => panic!("{step:?} is of no kind that is played here"),
             Step::Write { destination, .. } => self.delivery(destination).written_at = Some(now),
             Step::Verify { version } => self.version(*version).verified_at = Some(now),
             Step::Promote { version, destination } => {
@@ -223,6 +277,11 @@ impl World {
             }
             Step::Watch { version } => self.watch(*version),
             Step::Revoke { version } => self.revoke(*version),
+            Step::ProveDead { version } if self.is_accepted(*version) => {
+                let retry_at = Some(now + Duration::from_mins(15));
+                self.observed.trouble = Trouble { retry_at, ..Trouble::default() };
+                return;
+            }
             Step::ProveDead { version } => self.version(*version).dead_at = Some(now),
             Step::Rename { version, name, title } => {
                 let version = self.version(*version);
@@ -232,6 +291,7 @@ impl World {
             Step::Purge { version } => self.version(*version).secret_held = false,
             Step::Complete => {
                 self.observed.rotation = None;
+                self.observed.task = None;
                 self.promoted = false;
             }
         }
@@ -239,18 +299,75 @@ impl World {
         self.count_slots();
     }
 
-    /// The effect takes place, its answer is lost: the next listing shows an orphan.
+    /// The effect takes place, its answer is lost. What the next look shows depends on what the platform can be told:
+    /// the same again for the same question, an orphan with our mark, or something that nobody knows for ours.
     pub(crate) fn lose_answer(&mut self, step: &Step) {
-        self.issue(step, Origin::Orphan);
+        let Step::Issue { from } = step else { panic!("{step:?} issues nothing") };
+        let facts = self.observed.facts.clone();
+        let replaces = facts.overlap == Overlap::Replace;
+        if facts.repeats_itself() {
+            self.open_rotation(*from);
+            self.in_doubt = true;
+        } else if facts.idempotency == Idempotency::FindByMarker || replaces {
+            self.issue(*from, Origin::Orphan);
+            self.in_doubt = replaces;
+        } else {
+            self.issue(*from, Origin::Found);
+        }
         self.count_slots();
     }
 
-    fn issue(&mut self, step: &Step, origin: Origin) {
-        let Step::Issue { from } = step else { panic!("{step:?} issues nothing") };
-        let number =
-            VersionNumber(self.observed.versions.iter().map(|version| version.number.0).max().unwrap_or(0) + 1);
+    fn next_number(&self) -> VersionNumber {
+        VersionNumber(self.observed.versions.iter().map(|version| version.number.0).max().unwrap_or(0) + 1)
+    }
+
+    fn open_rotation(&mut self, from: Option<VersionNumber>) {
+        let (started_at, rotations) = (self.now(), &mut self.rotations);
+        let requested = &mut self.observed.requested;
+        self.observed.rotation.get_or_insert_with(|| {
+            *rotations += 1;
+            Rotation {
+                id: RotationId::new(&format!("r{rotations}")),
+                cause: requested.take().unwrap_or(Cause::Age),
+                started_at,
+                from,
+                to: None,
+                deliveries: Vec::new(),
+            }
+        });
+    }
+
+    fn prepare(&mut self, from: Option<VersionNumber>) {
+        self.add_version(from, Origin::Issued);
+        let number = self.observed.rotation.as_ref().unwrap().to.unwrap();
+        self.version(number).presence = Presence::Prepared;
+    }
+
+    fn issue(&mut self, from: Option<VersionNumber>, origin: Origin) {
+        let to = self.observed.rotation.as_ref().and_then(|rotation| self.observed.version(rotation.to?));
+        let prepared = to.filter(|version| version.is_prepared()).map(|version| version.number);
+        let number = prepared.unwrap_or_else(|| self.add_version(from, origin));
+        let (time, now, life) = (self.time, self.now(), self.life);
+        let version = self.version(number);
+        version.presence = Presence::Listed;
+        version.created_at = time;
+        version.expires_at = life.map(|life| time + life);
+        self.in_doubt = false;
+        if self.observed.facts.overlap == Overlap::Replace {
+            let others = self.observed.versions.iter_mut().filter(|version| version.number != number);
+            for other in others.filter(|version| version.revoked_at.is_none()) {
+                other.presence = Presence::Gone;
+                // What died unseen is found gone; what we know of is our own doing.
+                other.revoked_at = (origin == Origin::Issued).then_some(now);
+            }
+        }
+    }
+
+    /// One more version, in the rotation under way or a new one. It is the successor if its secret reaches us.
+    fn add_version(&mut self, from: Option<VersionNumber>, origin: Origin) -> VersionNumber {
+        let number = self.next_number();
         let name = &self.observed.name;
-        let successor = Version {
+        let version = Version {
             number,
             handle: Handle::parse(&format!("{name}-{number}")).unwrap(),
             name: if self.observed.facts.names { format!("{name}_new") } else { name.clone() },
@@ -258,22 +375,64 @@ impl World {
             secret_held: origin == Origin::Issued,
             ..found(number.0, name, self.time)
         };
-        let (started_at, rotations) = (self.now(), &mut self.rotations);
-        let requested = &mut self.observed.requested;
-        let rotation = self.observed.rotation.get_or_insert_with(|| {
-            *rotations += 1;
-            Rotation {
-                id: RotationId::new(&format!("r{rotations}")),
-                cause: requested.take().unwrap_or(Cause::Age),
-                started_at,
-                from: *from,
-                to: None,
-                deliveries: Vec::new(),
-            }
-        });
+        self.open_rotation(from);
+        let rotation = self.observed.rotation.as_mut().unwrap();
         rotation.deliveries.clear();
         rotation.to = (origin == Origin::Issued).then_some(number);
-        self.observed.versions.push(successor);
+        self.observed.versions.push(version);
+        number
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        if let Ask::Issue { from } = ask {
+            self.open_rotation(from);
+        }
+        let asked_at = self.now();
+        self.observed.task = Some(Task { ask, asked_at, due_at: asked_at + self.policy.task_within });
+    }
+
+    /// A person does what they were asked, if anything. Where they only say so, the platform goes on accepting.
+    pub(crate) fn person_acts(&mut self, truly: bool) -> bool {
+        let held = self.observed.hold.is_some();
+        let Some(task) = self.observed.task.take_if(|_| !held) else { return false };
+        match task.ask {
+            Ask::Issue { from } if truly => self.issue(from, Origin::Issued),
+            // What is not accepted is not taken: the task stays open.
+            Ask::Issue { .. } => self.observed.task = Some(task),
+            Ask::Revoke { version } => {
+                if truly {
+                    self.lied_about.remove(&version);
+                    self.revoke(version);
+                } else {
+                    self.lied_about.insert(version);
+                    let now = self.now();
+                    let version = self.version(version);
+                    version.revoked_at = Some(now);
+                    version.presence = Presence::Gone;
+                }
+            }
+        }
+        self.observed.trouble = Trouble::default();
+        self.count_slots();
+        true
+    }
+
+    pub(crate) fn people_are_honest(&mut self) {
+        self.lied_about.clear();
+    }
+
+    /// Whether a trial at the platform succeeds.
+    fn is_accepted(&self, number: VersionNumber) -> bool {
+        let version = self.observed.version(number).unwrap();
+        let there = version.presence == Presence::Listed && version.revoked_at.is_none();
+        (there || self.lied_about.contains(&number)) && !version.has_expired(self.time)
+    }
+
+    /// Nobody reads it, and where silence is demanded nobody uses it.
+    fn disable(&mut self, number: VersionNumber) {
+        self.must_not_be_needed(number, "switched off");
+        let now = self.now();
+        self.version(number).disabled_at = Some(now);
     }
 
     fn delivery(&mut self, destination: &Destination) -> &mut Delivery {
@@ -303,18 +462,22 @@ impl World {
         self.version(number).usage = usage;
     }
 
-    /// Where the promises are kept or broken: nobody may lose what they read, or still use while evidence is demanded.
     fn revoke(&mut self, number: VersionNumber) {
-        let version = self.observed.version(number).unwrap();
-        if !is_orphan(version) {
-            assert!(!self.is_read(number), "version {number} is revoked, and consumers read it: {self:#?}");
-            let quiet_demanded = self.policy.retire_when == RetireWhen::Quiet;
-            assert!(!quiet_demanded || !self.in_use(number), "version {number} is revoked in use: {self:#?}");
-        }
+        self.must_not_be_needed(number, "revoked");
         let now = self.now();
         let version = self.version(number);
         version.revoked_at = Some(now);
         version.presence = Presence::Gone;
+    }
+
+    /// Where the promises are kept or broken: nobody may lose what they read, or still use while evidence is demanded.
+    fn must_not_be_needed(&self, number: VersionNumber, end: &str) {
+        if is_orphan(self.observed.version(number).unwrap()) {
+            return;
+        }
+        assert!(!self.is_read(number), "version {number} is {end}, and consumers read it: {self:#?}");
+        let quiet_demanded = self.policy.retire_when == RetireWhen::Quiet && !is_compromised(&self.observed);
+        assert!(!quiet_demanded || !self.in_use(number), "version {number} is {end} in use: {self:#?}");
     }
 
     /// Performs what is due until nothing is, and returns every step performed. A second passes with each.
@@ -333,6 +496,10 @@ impl World {
     pub(crate) fn run_to_rest(&mut self, limit: usize) -> Vec<Planned> {
         let mut performed = self.run_due(limit);
         for _ in 0..limit {
+            if self.people_act && self.person_acts(true) {
+                performed.extend(self.run_due(limit));
+                continue;
+            }
             let plan = self.plan();
             let waits = !plan.steps.is_empty() || self.observed.rotation.is_some();
             let Some(wake_at) = plan.wake_at.filter(|_| waits) else { return performed };
@@ -356,6 +523,11 @@ impl World {
         };
     }
 
+    /// What it is minted from has turned.
+    pub(crate) fn parent_turns(&mut self) {
+        self.observed.parent_turned_at = Some(self.time);
+    }
+
     pub(crate) fn removed_by_hand(&mut self, number: VersionNumber) {
         self.version(number).presence = Presence::Gone;
         self.count_slots();
@@ -371,12 +543,22 @@ impl World {
         }
     }
 
+    /// Others know it. Said during a rotation, it waits for its own.
+    pub(crate) fn compromise(&mut self, by: &str) {
+        let (by, reason) = (by.to_owned(), "it was in a public repository".to_owned());
+        self.observed.requested = Some(Cause::Compromised { by, reason });
+    }
+
     /// A person goes back to the older version: a rollback if consumers may read the newer one, else it is abandoned.
     /// Refused where there is nothing to go back to.
     pub(crate) fn go_back(&mut self, by: &str) -> bool {
         let now = self.now();
         let Some(rotation) = &self.observed.rotation else { return false };
         let (Some(newer), Some(older)) = (rotation.to, rotation.from) else { return false };
+        // The platform may have taken the newer one already, and the older one died with that.
+        if self.in_doubt && self.observed.facts.overlap == Overlap::Replace {
+            return false;
+        }
         let Some(target) = self.observed.version(older).filter(|version| version.is_live()) else { return false };
         let cause = rotation.way_back(by.to_owned(), "a test".to_owned());
         let possible = match cause {
@@ -387,6 +569,7 @@ impl World {
             return false;
         }
         self.promoted = false;
+        self.observed.task = None;
         self.rotations += 1;
         self.observed.rotation = Some(Rotation {
             id: RotationId::new(&format!("r{}", self.rotations)),
