@@ -87,6 +87,8 @@ fn one_line(text: &str) -> String {
 fn kind(status: u16, words: &str) -> Kind {
     match status {
         400 if is_lost_set(words) => Kind::Conflict,
+        // A mount that was made a moment ago.
+        400 if words.contains("Upgrading from non-versioned") => Kind::Unavailable,
         401 => Kind::Unauthorized,
         403 => Kind::Forbidden,
         404 => Kind::NotFound,
@@ -168,6 +170,8 @@ mod tests {
     fn every_answer_has_its_kind_and_effect() {
         let lost = r#"{"errors":["check-and-set parameter did not match the current version"]}"#;
         check(Intent::Write, 400, lost, Kind::Conflict, Effect::NotApplied);
+        let new = r#"{"errors":["Upgrading from non-versioned to versioned data."]}"#;
+        check(Intent::Write, 400, new, Kind::Unavailable, Effect::NotApplied);
         let quota = r#"{"errors":["request path \"x\": rate limit quota exceeded"]}"#;
         check(Intent::Write, 429, quota, Kind::Throttled, Effect::NotApplied);
         check(Intent::Read, 429, r#"{"errors":["not caught up"]}"#, Kind::Unavailable, Effect::NotApplied);

@@ -7,6 +7,7 @@ use std::{
 
 use domain::SecretPath;
 use driver::{Clock, DriverError, Effect, Http, HttpRequest, HttpResponse, Kind, Method, Ports};
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use url::Url;
 
@@ -20,6 +21,10 @@ use super::{
 /// more than replication takes when it works at all.
 const LAG_TRIES_MAX: u32 = 6;
 const LAG_WAIT_FIRST: Duration = Duration::from_millis(100);
+
+/// No server lags so long. What shows less than we wrote for longer is the truth: somebody removed a secret and made it
+/// anew, or the server was restored from a copy.
+pub(super) const LAG_LONGEST: SignedDuration = SignedDuration::from_mins(10);
 
 /// A server and a namespace, without a token.
 #[derive(Debug, Clone)]
@@ -78,8 +83,8 @@ pub(super) struct Client {
     login: Login,
     clock: Arc<dyn Clock>,
     mount: String,
-    /// The state of the server after our latest write, as it names it.
-    index: Mutex<Option<String>>,
+    /// The state of the server after our latest write, as it names it, and when that was.
+    index: Mutex<Option<(String, Timestamp)>>,
 }
 
 impl Client {
@@ -209,12 +214,14 @@ impl Client {
     }
 
     fn index(&self) -> Option<String> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let (index, when) = index.as_ref()?;
+        (self.clock.now().duration_since(*when) < LAG_LONGEST).then(|| index.clone())
     }
 
     fn remember_index(&self, response: &HttpResponse) {
         if let Some(index) = response.header("x-vault-index") {
-            *self.index.lock().unwrap_or_else(PoisonError::into_inner) = Some(index.to_owned());
+            *self.index.lock().unwrap_or_else(PoisonError::into_inner) = Some((index.to_owned(), self.clock.now()));
         }
     }
 }

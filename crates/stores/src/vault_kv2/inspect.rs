@@ -10,14 +10,12 @@ use super::{
     VaultStore,
     answer::{Intent, is_absent, is_taken_away, parse, refusal},
     api::{Content, Envelope, Metadata, Mount},
+    client::LAG_LONGEST,
     marker::ENVIRONMENT,
     place::Place,
     store_version, values,
 };
 
-/// A server that shows less than we wrote is not believed for this long. No replication takes longer, and after it
-/// a secret that somebody removed and made anew is taken for what it is.
-const DISBELIEF: SignedDuration = SignedDuration::from_mins(10);
 const DATE_PRECISION: SignedDuration = SignedDuration::from_secs(1);
 /// How the description of a mount names the environment of everything in it.
 const DESCRIBED: &str = "environment=";
@@ -111,13 +109,15 @@ impl VaultStore {
 
     pub(super) fn remember_written(&self, at: &SecretPath, version: u64) {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.insert(at.clone(), (version, self.client.clock().now()));
+        let now = self.client.clock().now();
+        written.retain(|_, (_, when)| now.duration_since(*when) < LAG_LONGEST);
+        written.insert(at.clone(), (version, now));
     }
 
     fn written(&self, at: &SecretPath) -> Option<u64> {
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let (version, when) = written.get(at)?;
-        (self.client.clock().now().duration_since(*when) < DISBELIEF).then_some(*version)
+        (self.client.clock().now().duration_since(*when) < LAG_LONGEST).then_some(*version)
     }
 }
 

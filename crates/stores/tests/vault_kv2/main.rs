@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod bad_road;
 mod contract_suite;
 mod hostile;
 mod logins;
@@ -35,6 +36,8 @@ enum Fate {
     /// It never arrived, and nobody knows.
     NeverArrived,
     Answered(u16, Value),
+    /// The server did it, and somebody on the way answers with this status and text.
+    AnsweredInstead(u16, &'static str),
     /// Somebody with all rights is faster: verb, path and body of what they do.
     After(Method, String, Value),
     PassWithHeader(&'static str, &'static str),
@@ -81,6 +84,10 @@ impl Http for Network {
             Fate::NeverArrived => Err(lost()),
             Fate::Answered(status, body) => {
                 Ok(HttpResponse { status, headers: Vec::new(), body: Body(body.to_string().into()) })
+            }
+            Fate::AnsweredInstead(status, text) => {
+                self.inner.send(request).await?;
+                Ok(HttpResponse { status, headers: Vec::new(), body: Body(text.into()) })
             }
             Fate::After(method, path, body) => {
                 let by_hand = HttpRequest::new(method, request.url.join(&path).unwrap())

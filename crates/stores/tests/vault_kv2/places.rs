@@ -73,6 +73,16 @@ async fn reads_ask_for_the_state_of_our_own_writes() {
         }
     });
     assert_eq!(store.inspect(&path("app/key")).await.unwrap().versions.len(), 1);
+
+    // A server that never gets there was restored from a copy, and its word counts after a while.
+    stage.rule(|request| {
+        let asks = request.headers.iter().any(|(name, _)| *name == "x-vault-index");
+        if asks { Fate::Answered(412, json!({ "errors": ["not there"] })) } else { Fate::Pass }
+    });
+    let error = store.inspect(&path("app/key")).await.unwrap_err();
+    assert_eq!((error.kind, error.effect), (Kind::Unavailable, Effect::NotApplied), "{error}");
+    stage.clock.advance(SignedDuration::from_mins(11));
+    assert_eq!(store.inspect(&path("app/key")).await.unwrap().versions.len(), 1);
 }
 
 #[tokio::test]
