@@ -16,6 +16,7 @@ mod policies;
 mod shell;
 mod strays;
 mod tls;
+mod vault;
 mod world;
 mod wrong_database;
 mod wrong_input;

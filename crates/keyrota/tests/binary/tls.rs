@@ -22,7 +22,7 @@ pub(crate) enum Certificate {
 
 /// Ends when it is dropped.
 pub(crate) struct TlsProxy {
-    /// The base address of the platform, over TLS.
+    /// The base address of the server, over TLS.
     pub(crate) url: String,
     /// The certificate of whoever signed, PEM.
     pub(crate) authority: String,
@@ -30,7 +30,12 @@ pub(crate) struct TlsProxy {
 }
 
 pub(crate) fn in_front_of(world: &World, certificate: Certificate) -> TlsProxy {
-    let base = url::Url::parse(world.announced["base_url"].as_str().unwrap()).unwrap();
+    before(world.announced["base_url"].as_str().unwrap(), certificate)
+}
+
+/// In front of any server of this machine that speaks plain HTTP.
+pub(crate) fn before(address: &str, certificate: Certificate) -> TlsProxy {
+    let base = url::Url::parse(address).unwrap();
     let inside = format!("{}:{}", base.host_str().unwrap(), base.port().unwrap());
     let (server, authority) = certificates(certificate);
     let acceptor = TlsAcceptor::from(Arc::new(server));
