@@ -1,14 +1,17 @@
 //! Real servers for tests, installed by `cargo xtask setup`: [`bao`] (OpenBao, which speaks the Vault API) and
-//! [`moto`] (an emulator of AWS); and [`LoopbackHttp`], the HTTP port that reaches them. Tests only.
+//! [`moto`] (an emulator of AWS); [`LoopbackHttp`], the HTTP port that reaches them, and
+//! [`BadRoad`], on which things get lost. Tests only.
 //!
 //! Every server has its own folder, its own free port of loopback and a life that ends with its value, also when the
 //! test panics or its process is killed. A server is not for a `static`: those are never dropped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "everything here is for tests")]
 
+mod bad_road;
 mod http;
 mod scripted;
 mod server;
 
+pub use bad_road::BadRoad;
 pub use http::LoopbackHttp;
 pub use scripted::{Heard, Script, Scripted};
 pub use server::{Server, Start};

@@ -14,6 +14,7 @@ mod main_job;
 mod plans;
 mod policies;
 mod shell;
+mod stores;
 mod strays;
 mod tls;
 mod vault;

@@ -1,0 +1,308 @@
+//! OpenBao and the emulator of AWS themselves, as the two destinations of every credential.
+
+use std::{collections::BTreeMap, process::Command, thread};
+
+use components::{BadRoad, Bao, Server, bao, moto, program};
+use serde_json::{Value, json};
+
+use crate::{
+    http::Client,
+    world::{Known, Ran, World},
+};
+
+const RUNS_MAX: usize = 60;
+
+/// An estate whose credentials go to both stores, over roads on which one request in `one_in` meets something.
+struct Estate {
+    world: World,
+    bao: Bao,
+    aws: Server,
+    roads: [BadRoad; 2],
+}
+
+impl Estate {
+    fn new(twin: &str, one_in: usize) -> Self {
+        let (bao, aws) = (bao(), moto());
+        let roads = [BadRoad::to(&bao.address(), one_in, 7), BadRoad::to(&aws.address(), one_in, 8)];
+        let world = World::new(twin);
+        world.reconfigure(
+            "[[policy]]",
+            &format!(
+                r#"[[store]]
+name = "bao"
+driver = "vault_kv2"
+address = "{}"
+environment = "production"
+auth = {{ method = "token", token = {{ env = "BAO_TOKEN" }} }}
+
+[[store]]
+name = "aws"
+driver = "aws_secrets_manager"
+region = "eu-central-1"
+endpoint = "{}"
+environment = "production"
+
+[[policy]]"#,
+                roads[0].address(),
+                roads[1].address()
+            ),
+        );
+        world.reconfigure(
+            r#"deliver = [{ store = "local", path = "apic/{consumer_org}/{app}/{credential}" }]"#,
+            r#"environment = "production"
+deliver = [
+    { store = "bao", path = "apic/{consumer_org}/{app}" },
+    { store = "aws", path = "apic/{consumer_org}/{app}" },
+]"#,
+        );
+        Self { world, bao, aws, roads }
+    }
+
+    fn keyrota(&self, arguments: &str) -> Ran {
+        let mut command = self.world.command(arguments);
+        self.with_logins(&mut command);
+        self.world.perform(arguments, &mut command, "")
+    }
+
+    fn with_logins(&self, command: &mut Command) {
+        command.env("BAO_TOKEN", self.bao.root_token());
+        command.env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE").env("AWS_SECRET_ACCESS_KEY", "example");
+    }
+
+    /// Until a run has nothing left to do now.
+    #[track_caller]
+    fn run_to_rest(&self) {
+        for _ in 0..RUNS_MAX {
+            let run = self.keyrota("run --once --output json");
+            if run.code != Some(1) && run.json()["performed"].as_object().unwrap().is_empty() {
+                let waits = run.json()["retrying"].as_u64();
+                if waits == Some(0) {
+                    return;
+                }
+                self.world.advance("1m");
+            }
+        }
+        panic!("no rest: {}", self.keyrota("status").stderr);
+    }
+
+    fn in_bao(&self, path: &str) -> Value {
+        let mut client = Client::new(&self.bao.address());
+        let token = [("x-vault-token", self.bao.root_token())];
+        let answer = client.get(&format!("/v1/secret/data/{path}"), &token);
+        serde_json::from_slice::<Value>(&answer.body).unwrap()["data"].clone()
+    }
+
+    fn put_into_bao(&self, path: &str, body: &Value) {
+        let mut client = Client::new(&self.bao.address());
+        let token = [("x-vault-token", self.bao.root_token()), ("content-type", "application/json")];
+        let answer = client.call("POST", &format!("/v1/secret/{path}"), &token, &body.to_string());
+        assert!(answer.status < 300, "{path}: {}", answer.status);
+    }
+
+    fn aws(&self, operation: &str, body: &Value) -> Value {
+        let headers = [
+            ("x-amz-target", format!("secretsmanager.{operation}")),
+            ("content-type", "application/x-amz-json-1.1".to_owned()),
+            ("authorization", "AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20261123/eu-central-1/secretsmanager/aws4_request, SignedHeaders=host, Signature=0".to_owned()),
+        ];
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let answer = Client::new(&self.aws.address()).call("POST", "/", &headers, &body.to_string());
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    fn in_aws(&self, path: &str) -> Value {
+        let body = self.aws("GetSecretValue", &json!({ "SecretId": path, "VersionStage": "AWSCURRENT" }));
+        serde_json::from_str(body["SecretString"].as_str().unwrap_or_else(|| panic!("{path}: {body}"))).unwrap()
+    }
+}
+
+fn place(known: &Known) -> String {
+    let [org, app, ..] = known.names();
+    format!("apic/{}/{}", org.replace(' ', "-"), app)
+}
+
+fn pair(known: &Known) -> Value {
+    json!({ "client_id": known.client_id, "client_secret": known.client_secret })
+}
+
+/// Both stores hold the successor of every credential, in one version, with every label in its place.
+#[track_caller]
+fn check_both_hold_the_new(estate: &Estate, versions: u64) {
+    let newest: BTreeMap<String, Known> = estate
+        .world
+        .live()
+        .into_iter()
+        .filter(|one| one.name.ends_with("_new"))
+        .map(|one| (place(&one), one))
+        .collect();
+    assert!(!newest.is_empty());
+    for (path, known) in &newest {
+        let kept = estate.in_bao(path);
+        assert_eq!((&kept["data"], &kept["metadata"]["version"]), (&pair(known), &versions.into()), "{path}");
+        assert_eq!(estate.in_aws(path), pair(known), "{path}");
+        let described = estate.aws("DescribeSecret", &json!({ "SecretId": path }));
+        let stages: Vec<&Value> = described["VersionIdsToStages"]
+            .as_object()
+            .unwrap()
+            .values()
+            .flat_map(|one| one.as_array().unwrap())
+            .collect();
+        assert_eq!(stages, ["AWSCURRENT"], "{path}");
+    }
+}
+
+#[test]
+fn two_hundred_rotations_over_bad_roads_leave_both_stores_equal() {
+    let estate = Estate::new("--consumer-orgs 50 --apps 4 --credentials 1 --age 95d", 12);
+    estate.run_to_rest();
+    let met: usize = estate.roads.iter().map(BadRoad::mend).sum();
+    assert!(met > 50, "the roads were bad: {met}");
+    assert_eq!(estate.world.live().len(), 400);
+    check_both_hold_the_new(&estate, 1);
+    estate.world.advance("6d");
+    estate.run_to_rest();
+    assert_eq!(estate.world.live().len(), 200);
+    let status = estate.keyrota("status --output json").exits(0).json();
+    assert_eq!(status["credentials"], json!({ "current": 200 }));
+}
+
+#[test]
+fn the_stores_own_word_stops_a_delivery_to_another_environment() {
+    let estate = Estate::new("--consumer-orgs 1 --apps 1 --age 95d", 0);
+    let old = estate.world.live().remove(0);
+    let path = place(&old);
+    estate.put_into_bao(&format!("metadata/{path}"), &json!({ "custom_metadata": { "environment": "staging" } }));
+    let run = estate.keyrota("run --once").exits(3);
+    assert!(run.stderr.contains("belongs to the environment `staging`"), "{}", run.stderr);
+    assert_eq!(estate.world.live().len(), 1, "refused before the first effect");
+    assert_eq!(estate.world.writes().len(), 0);
+    let status = estate.keyrota("status").exits(3);
+    assert!(status.stderr.contains("wrong place"), "{}", status.stderr);
+
+    // Put right, it goes through; and if the mistake is made afterwards, the old one stays.
+    estate.put_into_bao(&format!("metadata/{path}"), &json!({ "custom_metadata": { "environment": "production" } }));
+    let arguments = format!("credential rotate {}", old.path());
+    estate.keyrota(&arguments).exits(0);
+    check_both_hold_the_new(&estate, 1);
+}
+
+#[test]
+fn a_value_overwritten_by_hand_in_vault_is_refused_before_retirement() {
+    let estate = Estate::new("--consumer-orgs 1 --apps 1 --age 95d", 0);
+    let old = estate.world.live().remove(0);
+    estate.keyrota("run --once").exits(0);
+    let by_hand = json!({ "data": { "client_id": "by", "client_secret": "hand" } });
+    estate.put_into_bao(&format!("data/{}", place(&old)), &by_hand);
+    estate.world.advance("6d");
+    let run = estate.keyrota("run --once").exits(3);
+    assert!(run.stderr.contains("somebody else wrote there"), "{}", run.stderr);
+    assert_eq!(estate.world.gateway().ping(&old.client_id, &old.client_secret), 200, "still accepted");
+}
+
+#[test]
+fn an_agent_that_polls_never_fails_a_call() {
+    let estate = Estate::new("--consumer-orgs 1 --apps 1 --age 95d", 0);
+    let old = estate.world.live().remove(0);
+    let path = place(&old);
+    // What the application read before Keyrota came.
+    estate.put_into_bao(&format!("data/{path}"), &json!({ "data": pair(&old) }));
+    let agent = Agent::start(&estate, &path);
+    let mut calls = Calls::new(&estate, agent);
+    calls.until_read(&old.client_id);
+    estate.keyrota("run --once").exits(0);
+    let new = estate.world.live().into_iter().find(|one| one.name.ends_with("_new")).unwrap();
+    calls.until_read(&new.client_id);
+    estate.world.advance("6d");
+    estate.run_to_rest();
+    assert_eq!(estate.world.live().len(), 1);
+    calls.some(50);
+    assert_eq!(calls.failed, 0, "of {}", calls.made);
+    assert_eq!(estate.in_bao(&path)["metadata"]["version"], 2);
+}
+
+/// `bao agent`, which renders what it reads into a file, as many applications have it.
+struct Agent {
+    child: std::process::Child,
+    file: std::path::PathBuf,
+}
+
+impl Agent {
+    fn start(estate: &Estate, path: &str) -> Self {
+        let folder = estate.world.folder();
+        let (file, token) = (folder.join("pair.json"), folder.join("token"));
+        std::fs::write(&token, estate.bao.root_token()).unwrap();
+        let config = format!(
+            r#"vault {{ address = "{}" }}
+auto_auth {{
+  method "token_file" {{ config = {{ token_file_path = "{}" }} }}
+}}
+template_config {{ static_secret_render_interval = "1s" }}
+template {{
+  destination = "{}"
+  contents = "{{{{ with secret \"secret/data/{path}\" }}}}{{{{ .Data.data | toJSON }}}}{{{{ end }}}}"
+}}
+"#,
+            estate.bao.address(),
+            token.display(),
+            file.display()
+        );
+        let written = folder.join("agent.hcl");
+        std::fs::write(&written, config).unwrap();
+        let child = Command::new(program("bao"))
+            .args(["agent", "-config"])
+            .arg(&written)
+            .env("HOME", folder)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { child, file }
+    }
+
+    fn read(&self) -> Option<Value> {
+        serde_json::from_slice(&std::fs::read(&self.file).ok()?).ok()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// An application that reads the agent's file and calls, again and again.
+struct Calls {
+    agent: Agent,
+    gateway: Client,
+    made: usize,
+    failed: usize,
+}
+
+impl Calls {
+    fn new(estate: &Estate, agent: Agent) -> Self {
+        Self { agent, gateway: estate.world.gateway(), made: 0, failed: 0 }
+    }
+
+    fn one(&mut self) -> Option<String> {
+        let pair = self.agent.read()?;
+        let field = |name: &str| pair[name].as_str().unwrap_or_default().to_owned();
+        let status = self.gateway.ping(&field("client_id"), &field("client_secret"));
+        self.made += 1;
+        self.failed += usize::from(status != 200);
+        Some(field("client_id"))
+    }
+
+    fn some(&mut self, count: usize) {
+        for _ in 0..count {
+            self.one();
+        }
+    }
+
+    /// Calls on until the agent has picked this one up. The test's own limit ends a wait in vain.
+    fn until_read(&mut self, client_id: &str) {
+        while self.one().is_none_or(|read| read != client_id) {
+            thread::yield_now();
+        }
+    }
+}
