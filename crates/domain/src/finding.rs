@@ -81,6 +81,10 @@ pub enum Finding {
     TaskOverdue {
         due_at: Timestamp,
     },
+    /// A person was asked to remove the old version, and since then something speaks against it.
+    TaskTooEarly {
+        asked_at: Timestamp,
+    },
     /// The old version was tried while it was switched off: somebody still needs it.
     UsedWhileDisabled {
         last_used: Timestamp,
@@ -116,6 +120,7 @@ impl Finding {
             Self::Drifted { .. } => "drifted",
             Self::TaskWaiting { .. } => "task_waiting",
             Self::TaskOverdue { .. } => "task_overdue",
+            Self::TaskTooEarly { .. } => "task_too_early",
             Self::UsedWhileDisabled { .. } => "used_while_disabled",
             Self::ApprovalWanted => "approval_wanted",
             Self::OwnerActs => "owner_acts",
@@ -150,6 +155,7 @@ impl Finding {
             | Self::Drifted { .. }
             | Self::TaskWaiting { .. }
             | Self::TaskOverdue { .. }
+            | Self::TaskTooEarly { .. }
             | Self::UsedWhileDisabled { .. }
             | Self::ApprovalWanted
             | Self::OwnerActs => true,
@@ -195,6 +201,7 @@ impl Finding {
             Self::TaskWaiting { .. } | Self::TaskOverdue { .. } => {
                 "run `keyrota task list`, do what it says, then `keyrota task complete`"
             }
+            Self::TaskTooEarly { .. } => "leave the old version at the platform until this is said no more",
             Self::UsedWhileDisabled { .. } => "find the consumer that still uses the old version; it is on again",
             Self::ApprovalWanted => "run `keyrota plan --out FILE`, read it, then `keyrota run --once --plan FILE`",
             Self::OwnerActs => "tell the owner; the policy leaves the replacement to them",
@@ -226,7 +233,9 @@ impl fmt::Display for Finding {
             }
             Self::StillAccepted { revoked_at } => write!(f, "revoked {revoked_at:.0} and still accepted"),
             Self::AcceptedPastExpiry { expired_at } => write!(f, "expired {expired_at:.0} and still accepted"),
-            Self::OrphanLeft { handle } => write!(f, "the answer that carried the secret of {handle} was lost, and it lives"),
+            Self::OrphanLeft { handle } => {
+                write!(f, "the answer that carried the secret of {handle} was lost, and it lives")
+            }
             Self::ClockWentBack { recorded } => {
                 write!(f, "the clock is before {recorded:.0}, which is already on record")
             }
@@ -246,6 +255,9 @@ impl fmt::Display for Finding {
                 write!(f, "waits since {asked_at:.0} for a person, who has time until {due_at:.0}")
             }
             Self::TaskOverdue { due_at } => write!(f, "a person's step was due {due_at:.0} and is not done"),
+            Self::TaskTooEarly { asked_at } => {
+                write!(f, "the removal asked for {asked_at:.0} is to wait: the old version may be needed")
+            }
             Self::UsedWhileDisabled { last_used } => {
                 write!(f, "the old version was tried {last_used:.0} while it was switched off")
             }

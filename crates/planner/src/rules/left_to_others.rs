@@ -17,7 +17,7 @@ pub(crate) fn left_to_others(situation: &mut Situation<'_>) -> Option<Answer> {
         Some(rotation) => (!matches!(rotation.cause, Cause::Age | Cause::ParentTurned), true),
         None => (situation.observed.requested.is_some(), unfinished_orphan(situation.observed).is_some()),
     };
-    if asked_for || !under_way {
+    if asked_for || !under_way || situation.compromised_by().is_some() {
         return None;
     }
     situation.find(finding);

@@ -27,8 +27,10 @@ pub(crate) fn orphan(situation: &mut Situation<'_>) -> Option<Answer> {
 /// The first orphan that is not yet proved dead. Where a new version replaces the old one, only the next issue ends an
 /// orphan, and it comes at once; where only time ends one, it is left to it.
 pub(crate) fn unfinished_orphan(observed: &Observed) -> Option<&Version> {
-    let unfinished =
-        |version: &&Version| version.origin == Origin::Orphan && version.dead_at.is_none() && !version.secret_held;
+    let unfinished = |version: &&Version| {
+        let lost = version.origin == Origin::Orphan && !version.secret_held;
+        lost && version.dead_at.is_none() && !version.is_prepared()
+    };
     let ours_to_end = observed.facts.overlap != Overlap::Replace && observed.facts.ending != Ending::Expires;
     observed.versions.iter().filter(|_| ours_to_end).find(unfinished)
 }

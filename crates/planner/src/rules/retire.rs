@@ -22,14 +22,14 @@ pub(crate) fn retire(situation: &mut Situation<'_>) -> Option<Answer> {
         return Some(answer);
     }
     let Some(end) = ending(situation, version) else { return give_up(situation, retiree) };
-    if let Some(answer) = waiting(situation, Ask::Revoke { version }) {
-        escalate(situation, retiree);
+    let gate = gate(situation, retiree);
+    if let Some(answer) = asked_already(situation, retiree, &gate) {
         return Some(answer);
     }
     if let Some(answer) = listening(situation, retiree) {
         return Some(answer);
     }
-    match gate(situation, retiree) {
+    match gate {
         Gate::Until(opens_at, reason) => Some(Answer::later(end, reason, opens_at)),
         Gate::AskUse(reason) => Some(Answer::now(Step::Watch { version }, reason)),
         Gate::InUse { last_used, ask_at } => {
@@ -89,6 +89,22 @@ fn give_up(situation: &mut Situation<'_>, retiree: &Version) -> Option<Answer> {
     let back = matches!(rotation.cause, Cause::Rollback { .. } | Cause::Abandon { .. });
     let step = Step::Purge { version: retiree.number };
     (back && retiree.secret_held).then(|| Answer::now(step, cause_as_reason(situation, &rotation.cause)))
+}
+
+/// A person was asked when the gate was open, and is waited for. If it has closed since, the task cannot be taken back, but
+/// it is said that it is to wait, and the gate is looked at as if nobody had been asked.
+fn asked_already(situation: &mut Situation<'_>, retiree: &Version, gate: &Gate) -> Option<Answer> {
+    let ask = Ask::Revoke { version: retiree.number };
+    let asked_at = situation.observed.task.as_ref().filter(|task| task.ask == ask)?.asked_at;
+    if matches!(gate, Gate::Open(_) | Gate::AskUse(Reason::ProofTooOld)) {
+        escalate(situation, retiree);
+        return waiting(situation, ask);
+    }
+    situation.find(Finding::TaskTooEarly { asked_at });
+    match gate {
+        Gate::Until(opens_at, _) => Some(Answer::wake_at(*opens_at)),
+        _ => None,
+    }
 }
 
 fn escalate(situation: &mut Situation<'_>, retiree: &Version) {

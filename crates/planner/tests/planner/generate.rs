@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use domain::{
-    Cause, Delivery, Duration, Handle, Hold, IssuerFacts, Mode, Observed, Origin, Overlap, Parent, Policy, Presence,
-    RetireWhen, Rotation, RotationId, Slots, Timestamp, Trouble, Usage, Version, VersionNumber,
+    Ask, Cause, Delivery, Duration, Ending, Handle, Hold, Idempotency, IssuerFacts, Minting, Mode, Observed, Origin,
+    Overlap, Parent, Performer, Policy, Presence, RetireWhen, Rotation, RotationId, Slots, Task, Timestamp, Trouble,
+    Usage, Version, VersionNumber,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
@@ -58,16 +59,48 @@ pub(crate) fn policy() -> BoxedStrategy<Policy> {
         .boxed()
 }
 
+/// Every kind of platform, the usual one most often. What only time ends carries no name that people know, and cannot
+/// be switched off; where the old one dies at once, no call ends another one.
 pub(crate) fn facts() -> BoxedStrategy<IssuerFacts> {
     let propagation = prop_oneof![0..=60i64, 60..=3600i64, 3600..=6 * 3600i64].prop_map(Duration::from_secs);
-    (option::of(1..=10u32), propagation, any::<bool>(), any::<bool>())
-        .prop_map(|(live_max, propagation, names, usage)| IssuerFacts {
-            overlap: Overlap::Concurrent { live_max },
-            names,
-            usage,
-            ..IssuerFacts::overlapping(propagation)
+    let overlap = prop_oneof![
+        4 => option::of(1..=10u32).prop_map(|live_max| Overlap::Concurrent { live_max }),
+        1 => Just(Overlap::Replace),
+    ];
+    let making = (
+        prop::bool::weighted(0.3).prop_map(|ours| if ours { Minting::ByUs } else { Minting::ByIssuer }),
+        select(vec![Idempotency::FindByMarker, Idempotency::FindByMarker, Idempotency::ClientToken, Idempotency::None]),
+        prop::bool::weighted(0.2).prop_map(|person| if person { Performer::Person } else { Performer::Machine }),
+    );
+    let ending = select(vec![Ending::Revoked, Ending::Revoked, Ending::Revoked, Ending::ByPerson, Ending::Expires]);
+    let abilities = (any::<bool>(), any::<bool>(), any::<bool>(), prop::bool::weighted(0.8));
+    (overlap, making, ending, propagation, abilities)
+        .prop_map(|(overlap, (minting, idempotency, issued_by), ending, propagation, abilities)| {
+            let (names, usage, disable, lists_versions) = abilities;
+            let mint = ending == Ending::Expires && overlap != Overlap::Replace;
+            IssuerFacts {
+                minting,
+                overlap: if mint { Overlap::Concurrent { live_max: None } } else { overlap },
+                idempotency,
+                issued_by,
+                ending: if overlap == Overlap::Replace { Ending::Revoked } else { ending },
+                propagation,
+                names: names && !mint && overlap != Overlap::Replace,
+                usage,
+                disable: disable && !mint,
+                lists_versions,
+            }
         })
         .boxed()
+}
+
+/// How long what is issued lives. What lives for long enough to see its overlap and silence out may end before it is
+/// replaced for its age.
+fn life(ending: Ending) -> BoxedStrategy<Option<Duration>> {
+    match ending {
+        Ending::Expires => hours(12..=24 * 30).prop_map(Some).boxed(),
+        Ending::Revoked | Ending::ByPerson => option::weighted(0.2, hours(24 * 90..=24 * 400)).boxed(),
+    }
 }
 
 fn event() -> BoxedStrategy<Event> {
@@ -97,16 +130,24 @@ fn event() -> BoxedStrategy<Event> {
         1 => any::<bool>().prop_map(Event::UsageIsTold),
         1 => (0..=90i64).prop_map(|minutes| Event::RecordsLag(Duration::from_mins(minutes))),
         1 => option::weighted(0.8, hours(0..=24 * 60)).prop_map(Event::ConsumersLinger),
+        3 => any::<bool>().prop_map(Event::PersonActs),
+        1 => Just(Event::ParentTurns),
+        1 => (0..4usize).prop_map(Event::Called),
+        1 => Just(Event::Compromised),
+        1 => any::<bool>().prop_map(Event::Protected),
     ]
     .boxed()
 }
 
 /// A world as it is met, and what happens in it.
 pub(crate) fn story(events_max: usize) -> impl Strategy<Value = Story> {
-    (policy(), facts(), 0..=400i64, vec(event(), 0..=events_max)).prop_map(|(policy, facts, age_days, events)| Story {
-        world: World::new("web", policy, facts, days(age_days)),
-        events,
-    })
+    let facts = facts().prop_flat_map(|facts| (life(facts.ending), Just(facts)));
+    (policy(), facts, 0..=400i64, prop::bool::weighted(0.1), vec(event(), 0..=events_max)).prop_map(
+        |(policy, (life, facts), age_days, declared, events)| {
+            let world = World::new("web", policy, facts, days(age_days)).living_for(life);
+            Story { world: if declared { world.declared() } else { world }, events }
+        },
+    )
 }
 
 /// Times that matter to a gate: just now, minutes and days ago, and in the future; rarely the ends of time.
@@ -123,25 +164,27 @@ fn moment() -> BoxedStrategy<Timestamp> {
 }
 
 fn presence() -> impl Strategy<Value = Presence> {
-    select(vec![Presence::Listed, Presence::Listed, Presence::Listed, Presence::Missing, Presence::Gone])
+    let listed = Presence::Listed;
+    select(vec![listed, listed, listed, listed, Presence::Missing, Presence::Gone, Presence::Prepared])
 }
 
 fn version(number: u32) -> BoxedStrategy<Version> {
     let origin = select(vec![Origin::Found, Origin::Issued, Origin::Issued, Origin::Orphan]);
     let rarely = || option::weighted(0.2, moment());
     let usage = (option::of(moment()), option::weighted(0.8, moment()), option::of(moment()));
-    (origin, any::<bool>(), moment(), presence(), option::weighted(0.9, moment()), rarely(), rarely(), usage)
-        .prop_map(move |(origin, secret_held, created_at, presence, verified_at, revoked_at, dead_at, usage)| Version {
+    let ends = (rarely(), rarely(), rarely(), option::weighted(0.3, moment()));
+    (origin, any::<bool>(), moment(), presence(), option::weighted(0.9, moment()), ends, usage)
+        .prop_map(move |(origin, secret_held, created_at, presence, verified_at, ends, usage)| Version {
             handle: Handle::parse(&format!("h{number}")).unwrap(),
             origin,
             secret_held: secret_held || origin == Origin::Issued,
             created_at,
             presence,
             verified_at,
-            revoked_at,
-            dead_at,
-            expires_at: None,
-            disabled_at: None,
+            revoked_at: ends.0,
+            dead_at: ends.1,
+            expires_at: ends.2,
+            disabled_at: ends.3,
             usage: Usage { last_used: usage.0, known_through: usage.1, asked_at: usage.2 },
             ..found(number, if number == 1 { "web" } else { "web_new" }, created_at)
         })
@@ -154,7 +197,9 @@ fn cause() -> impl Strategy<Value = Cause> {
         Cause::Age,
         Cause::Requested { by: by.clone(), reason: reason.clone() },
         Cause::Rollback { by: by.clone(), reason: reason.clone() },
-        Cause::Abandon { by: by.clone(), reason },
+        Cause::Abandon { by: by.clone(), reason: reason.clone() },
+        Cause::Compromised { by: by.clone(), reason },
+        Cause::ParentTurned,
         Cause::Import { by },
     ])
 }
@@ -198,27 +243,42 @@ fn trouble() -> BoxedStrategy<Trouble> {
         .boxed()
 }
 
+fn task() -> BoxedStrategy<Task> {
+    let number = || option::weighted(0.9, (1..=3u32).prop_map(VersionNumber));
+    let ask = prop_oneof![
+        number().prop_map(|from| Ask::Issue { from }),
+        (1..=3u32).prop_map(|version| Ask::Revoke { version: VersionNumber(version) }),
+    ];
+    (ask, moment(), moment()).prop_map(|(ask, asked_at, due_at)| Task { ask, asked_at, due_at }).boxed()
+}
+
 /// Any state at all, whether a story reaches it or not: what a defect elsewhere might hand to the planner.
 pub(crate) fn observed() -> BoxedStrategy<Observed> {
     let versions =
         (option::weighted(0.9, version(1)), option::weighted(0.9, version(2)), option::weighted(0.3, version(3)));
     let rarely = || prop::bool::weighted(0.05);
-    let flags = (rarely(), rarely(), rarely(), rarely());
-    let requested = option::weighted(0.2, cause());
-    (facts(), versions, option::weighted(0.8, rotation()), trouble(), flags, requested, 0..=12u32)
-        .prop_map(|(facts, versions, rotation, trouble, (stray, held, taken, disabled), requested, used)| Observed {
-            facts: Arc::new(facts),
-            stray,
-            hold: held.then(|| Hold { by: "ada".to_owned(), reason: "a test".to_owned(), since: start() }),
-            name_taken: taken.then(|| "web_new".to_owned()),
-            parent: if disabled { Parent::Disabled } else { Parent::Enabled },
-            slots: Slots { used },
-            requested,
-            versions: [versions.0, versions.1, versions.2].into_iter().flatten().collect(),
-            rotation,
-            trouble,
-            title: title_of("web"),
-            ..World::new("web", crate::world::default_policy(), crate::world::default_facts(), days(0)).observed
+    let flags = (rarely(), rarely(), rarely(), rarely(), rarely());
+    let asked = (option::weighted(0.2, cause()), option::weighted(0.3, task()), option::weighted(0.2, moment()));
+    (facts(), versions, option::weighted(0.8, rotation()), trouble(), flags, asked, 0..=12u32)
+        .prop_map(|(facts, versions, rotation, trouble, flags, (requested, task, parent_turned_at), used)| {
+            let (stray, held, taken, disabled, protected) = flags;
+            Observed {
+                facts: Arc::new(facts),
+                stray,
+                protected,
+                task: task.filter(|_| rotation.is_some()),
+                parent_turned_at,
+                hold: held.then(|| Hold { by: "ada".to_owned(), reason: "a test".to_owned(), since: start() }),
+                name_taken: taken.then(|| "web_new".to_owned()),
+                parent: if disabled { Parent::Disabled } else { Parent::Enabled },
+                slots: Slots { used },
+                requested,
+                versions: [versions.0, versions.1, versions.2].into_iter().flatten().collect(),
+                rotation,
+                trouble,
+                title: title_of("web"),
+                ..World::new("web", crate::world::default_policy(), crate::world::default_facts(), days(0)).observed
+            }
         })
         .boxed()
 }

@@ -2,12 +2,12 @@
 //! against it.
 
 use domain::{
-    Cause, Finding, Mode, Observed, Parent, Plan, Policy, Presence, RetireWhen, Rotation, Step, Timestamp, Version,
-    VersionNumber,
+    Ask, Cause, Ending, Finding, Minting, Mode, Observed, Overlap, Parent, Performer, Plan, Policy, Presence,
+    RetireWhen, Rotation, Step, Timestamp, Version, VersionNumber,
 };
-use planner::{CLOCK_TOLERANCE, PROOF_AGE_MAX};
+use planner::{CLOCK_TOLERANCE, DISABLED_FOR, PROOF_AGE_MAX};
 
-use crate::world::is_orphan;
+use crate::world::{is_compromised, is_orphan};
 
 type Checked = Result<(), String>;
 
@@ -21,9 +21,11 @@ macro_rules! ensure {
 
 pub(crate) fn check(now: Timestamp, policy: &Policy, observed: &Observed, plan: &Plan) -> Checked {
     check_shape(now, observed, plan)?;
-    if observed.hold.is_some() || observed.stray || observed.trouble.parked {
-        ensure!(plan.steps.is_empty(), "held, stray or parked, and something is planned");
+    if observed.hold.is_some() || observed.stray || observed.protected || observed.trouble.parked {
+        ensure!(plan.steps.is_empty(), "held, stray, protected or parked, and something is planned");
     }
+    check_patience(observed, plan)?;
+    check_life(now, policy, observed, plan)?;
     if !asked_for(observed) && matches!(policy.mode, Mode::Observe | Mode::Notify) {
         ensure!(plan.steps.is_empty(), "the policy leaves it to others, nobody asked, and something is planned");
     }
@@ -46,8 +48,9 @@ fn check_shape(now: Timestamp, observed: &Observed, plan: &Plan) -> Checked {
         let sentence = planned.reason.to_string();
         ensure!(!sentence.is_empty() && !sentence.ends_with('.'), "`{sentence}` is no reason");
     }
-    let irreversible = plan.steps.iter().any(|planned| matches!(planned.step, Step::Revoke { .. }));
-    ensure!(!irreversible || plan.steps.len() == 1, "a revocation is planned together with something else");
+    let ends = |step: &Step| matches!(step, Step::Revoke { .. } | Step::Disable { .. } | Step::AskPerson { .. });
+    let irreversible = plan.steps.iter().any(|planned| ends(&planned.step));
+    ensure!(!irreversible || plan.steps.len() == 1, "an end is planned together with something else");
     Ok(())
 }
 
@@ -55,13 +58,46 @@ fn check_step(now: Timestamp, policy: &Policy, observed: &Observed, plan: &Plan,
     let rotation = observed.rotation.as_ref();
     let successor = rotation.and_then(|rotation| observed.version(rotation.to?));
     match step {
-        Step::Issue { .. } => check_issue(policy, observed),
-        Step::Prepare { .. }
-        | Step::AskPerson { .. }
-        | Step::Disable { .. }
-        | Step::Enable { .. }
-        | Step::Tell { .. } => Err(format!("{step:?} is of no kind that is played here")),
-        Step::Revoke { version } => check_revoke(now, policy, observed, plan, *version),
+        Step::Prepare { .. } => {
+            let facts = &observed.facts;
+            ensure!(facts.issued_by == Performer::Machine, "a person makes it, and a value is chosen");
+            ensure!(facts.minting == Minting::ByUs, "the platform chooses the value, and one is chosen");
+            check_issue(now, policy, observed)?;
+            let waiting = successor.is_some_and(|version| version.is_prepared() && version.secret_held);
+            ensure!(!waiting, "a second value is chosen while the first one waits");
+            Ok(())
+        }
+        Step::Issue { .. } => {
+            check_issue(now, policy, observed)?;
+            check_minting(policy, observed, successor)
+        }
+        Step::AskPerson { ask } => check_ask(now, policy, observed, plan, *ask),
+        Step::Tell { .. } => Err(format!("{step:?} is of no kind that is played here")),
+        Step::Disable { version } => {
+            ensure!(observed.facts.disable, "the platform cannot switch it off");
+            ensure!(!is_compromised(observed), "what others know is switched off instead of removed");
+            let disabled_at = observed.version(*version).and_then(|version| version.disabled_at);
+            ensure!(disabled_at.is_none(), "it is switched off twice");
+            check_end(now, policy, observed, plan, *version)
+        }
+        Step::Enable { version } => {
+            let off = observed.version(*version).filter(|version| version.disabled_at.is_some() && version.is_live());
+            ensure!(off.is_some(), "nothing is off");
+            let (from, to) = rotation.map_or((None, None), |rotation| (rotation.from, rotation.to));
+            ensure!([from, to].contains(&Some(*version)), "it is none of this rotation's");
+            ensure!(to == Some(*version) || !is_compromised(observed), "what others know is switched on again");
+            Ok(())
+        }
+        Step::Revoke { version } => {
+            ensure!(observed.facts.ending == Ending::Revoked, "no call ends it");
+            check_end(now, policy, observed, plan, *version)?;
+            check_listened(now, observed, plan, *version)
+        }
+        Step::Write { version, destination } if is_prepared(successor, *version) => {
+            ensure!(policy.deliver.contains(destination), "a place that the policy does not name");
+            ensure!(observed.facts.overlap == Overlap::Replace, "written before it exists, for no reason");
+            Ok(())
+        }
         Step::Write { version, destination } | Step::Confirm { version, destination } => {
             ensure!(policy.deliver.contains(destination), "a place that the policy does not name");
             check_handed_out(rotation, successor, *version)
@@ -77,8 +113,12 @@ fn check_step(now: Timestamp, policy: &Policy, observed: &Observed, plan: &Plan,
             Ok(())
         }
         Step::ProveDead { version } => {
-            let dies = observed.version(*version).filter(|version| !version.is_live() && version.dead_at.is_none());
-            ensure!(dies.is_some(), "only what was revoked or is gone, and not yet proved dead, is tried");
+            let version = observed.version(*version).filter(|version| version.dead_at.is_none());
+            let version = version.ok_or("it is unknown, or dead already")?;
+            ensure!(!version.is_prepared(), "what never was is proved dead");
+            let ended = version.expires_at.is_some_and(|at| later(at, observed.facts.propagation) <= now);
+            let over = rotation.is_none() && ended;
+            ensure!(!version.is_live() || over, "only what was revoked, is gone or has expired is tried");
             Ok(())
         }
         Step::Rename { version, name, .. } => {
@@ -88,46 +128,165 @@ fn check_step(now: Timestamp, policy: &Policy, observed: &Observed, plan: &Plan,
             ensure!(!retiree.is_some_and(namesake), "two would carry one name");
             Ok(())
         }
-        Step::Purge { version } => {
-            let dead = observed.version(*version).filter(|version| version.dead_at.is_some());
-            ensure!(dead.is_some(), "only what is proved dead is forgotten");
-            ensure!(Some(*version) != rotation.and_then(|rotation| rotation.to), "the successor is forgotten");
-            Ok(())
+        Step::Purge { version } => check_purge(rotation, observed, *version),
+        Step::Complete => check_complete(policy, observed, rotation),
+    }
+}
+
+fn check_purge(rotation: Option<&Rotation>, observed: &Observed, target: VersionNumber) -> Checked {
+    let version = observed.version(target).ok_or("something unknown is forgotten")?;
+    ensure!(Some(target) != rotation.and_then(|rotation| rotation.to), "the successor is forgotten");
+    ensure!(observed.current().is_none_or(|current| current.number != target), "what is read is forgotten");
+    let Some(rotation) = rotation else {
+        ensure!(version.dead_at.is_some() && version.expires_at.is_some(), "forgotten outside of a rotation");
+        return Ok(());
+    };
+    let back = matches!(rotation.cause, Cause::Rollback { .. } | Cause::Abandon { .. });
+    let given_up = observed.facts.ending == Ending::Expires && rotation.from == Some(target) && back;
+    ensure!(version.dead_at.is_some() || version.is_prepared() || given_up, "what is not dead is forgotten");
+    Ok(())
+}
+
+fn check_complete(policy: &Policy, observed: &Observed, rotation: Option<&Rotation>) -> Checked {
+    let rotation = rotation.ok_or("there is no rotation to close")?;
+    let successor = rotation.to.and_then(|to| observed.version(to)).ok_or("closed without a successor")?;
+    ensure!(successor.is_live(), "closed with a dead successor");
+    let read_back = |destination| rotation.delivery(destination).is_some_and(|one| one.confirmed_at.is_some());
+    let delivered = policy.deliver.iter().all(read_back);
+    let retiree = rotation.from.filter(|from| *from != successor.number).and_then(|from| observed.version(from));
+    let Some(retiree) = retiree.filter(|version| !version.is_prepared()) else { return Ok(()) };
+    if observed.facts.ending == Ending::Expires {
+        ensure!(delivered || !rotation.hands_out(), "closed before the successor is everywhere");
+        return Ok(());
+    }
+    ensure!(!retiree.is_live(), "closed while the old one lives");
+    ensure!(retiree.dead_at.is_some(), "closed before the old one is proved dead");
+    Ok(())
+}
+
+/// While a person is waited for, nothing else happens in their place, and they are not asked twice.
+fn check_patience(observed: &Observed, plan: &Plan) -> Checked {
+    let Some(task) = &observed.task else { return Ok(()) };
+    for planned in &plan.steps {
+        ensure!(planned.step != Step::AskPerson { ask: task.ask }, "asked twice for the same");
+        let makes = matches!(planned.step, Step::Prepare { .. } | Step::Issue { .. });
+        let alone = observed.facts.issued_by == Performer::Person;
+        ensure!(!makes || !alone, "made without the person who was asked");
+    }
+    Ok(())
+}
+
+/// What ends by itself is replaced before it does, if nothing stands against it: no plan sleeps past its last sixth.
+fn check_life(now: Timestamp, policy: &Policy, observed: &Observed, plan: &Plan) -> Checked {
+    let stopped =
+        observed.hold.is_some() || observed.stray || observed.protected || observed.trouble != Default::default();
+    let refused = policy.deliver.is_empty() || observed.parent == Parent::Disabled || observed.name_taken.is_some();
+    let full = observed.facts.live_max().is_some_and(|max| observed.slots.used >= max);
+    let missing = observed.versions.iter().any(|version| version.presence == Presence::Missing);
+    let alone = !matches!(policy.mode, Mode::Automatic | Mode::Ask);
+    let busy = observed.rotation.is_some() || observed.versions.iter().any(is_orphan);
+    if stopped || refused || full || missing || alone || busy {
+        return Ok(());
+    }
+    let Some((current, expires_at)) = observed.current().and_then(|version| Some((version, version.expires_at?)))
+    else {
+        return Ok(());
+    };
+    let last = expires_at.saturating_sub(expires_at.duration_since(current.created_at) / 6).unwrap();
+    ensure!(plan.wake_at.is_some_and(|at| at <= last.max(now)), "it sleeps past the end of what is read");
+    Ok(())
+}
+
+/// The platform takes what was chosen, or chooses itself; where the old one dies with that, the new one waits at every
+/// destination.
+fn check_minting(policy: &Policy, observed: &Observed, successor: Option<&Version>) -> Checked {
+    let facts = &observed.facts;
+    ensure!(facts.issued_by == Performer::Machine, "a person makes it, and it is issued");
+    let prepared = successor.filter(|version| version.is_prepared());
+    let prepared = prepared.filter(|_| facts.minting == Minting::ByUs);
+    ensure!(prepared.is_none_or(|version| version.secret_held), "what is to be taken is not in our hands");
+    ensure!(prepared.is_some() || facts.minting == Minting::ByIssuer, "issued before its value was sealed");
+    let written = |destination| {
+        let delivery = observed.rotation.as_ref().and_then(|rotation| rotation.delivery(destination));
+        delivery.is_some_and(|delivery| delivery.written_at.is_some())
+    };
+    let ahead = facts.overlap == Overlap::Replace && prepared.is_some();
+    ensure!(!ahead || policy.deliver.iter().all(written), "the old one dies before the new one waits everywhere");
+    Ok(())
+}
+
+fn check_ask(now: Timestamp, policy: &Policy, observed: &Observed, plan: &Plan, ask: Ask) -> Checked {
+    match ask {
+        Ask::Issue { .. } => {
+            ensure!(observed.facts.issued_by == Performer::Person, "a person is asked for what a call does");
+            check_issue(now, policy, observed)
         }
-        Step::Complete => {
-            let retiree = rotation.and_then(|rotation| observed.version(rotation.from?));
-            let other = retiree.filter(|version| rotation.is_none_or(|rotation| rotation.to != Some(version.number)));
-            ensure!(other.is_none_or(|version| !version.is_live()), "closed while the old one lives");
-            ensure!(other.is_none_or(|version| version.dead_at.is_some()), "closed before the old one is proved dead");
-            Ok(())
+        Ask::Revoke { version } => {
+            ensure!(observed.facts.ending == Ending::ByPerson, "a person is asked for what a call does, or nobody");
+            ensure!(observed.rotation.is_some(), "asked outside of a rotation");
+            let revoked_at =
+                observed.version(version).filter(|one| one.dead_at.is_none()).and_then(|one| one.revoked_at);
+            if let Some(revoked_at) = revoked_at {
+                let late = later(revoked_at, observed.facts.propagation) < now;
+                ensure!(late && observed.trouble.retry_at.is_some(), "asked again before it was tried in earnest");
+                return Ok(());
+            }
+            check_end(now, policy, observed, plan, version)?;
+            check_listened(now, observed, plan, version)
         }
     }
 }
 
-fn check_issue(policy: &Policy, observed: &Observed) -> Checked {
+/// Where a version can be switched off, it goes only after everybody who might miss it had time to be heard.
+fn check_listened(now: Timestamp, observed: &Observed, plan: &Plan, target: VersionNumber) -> Checked {
+    let version = observed.version(target).ok_or("something unknown is revoked")?;
+    let rotation = observed.rotation.as_ref().filter(|rotation| rotation.hands_out());
+    let listens = rotation.is_some() && observed.facts.disable && !is_compromised(observed);
+    if is_orphan(version) || !listens || plan.due(now).is_none() {
+        return Ok(());
+    }
+    let disabled_at = version.disabled_at.ok_or("it goes without having been switched off")?;
+    let until = later(later(disabled_at, DISABLED_FOR), observed.facts.propagation);
+    ensure!(now >= until, "it was listened to for too short a time");
+    ensure!(version.usage.last_used.is_none_or(|at| at <= disabled_at), "it goes although somebody missed it");
+    let asked_at = version.usage.asked_at.unwrap_or(Timestamp::MIN);
+    ensure!(!observed.facts.usage || asked_at >= until, "nobody asked who missed it");
+    Ok(())
+}
+
+fn is_prepared(successor: Option<&Version>, version: VersionNumber) -> bool {
+    successor.is_some_and(|successor| successor.number == version && successor.is_prepared() && successor.secret_held)
+}
+
+fn check_issue(now: Timestamp, policy: &Policy, observed: &Observed) -> Checked {
     let live_max = observed.facts.live_max();
     ensure!(live_max.is_none_or(|max| observed.slots.used < max), "one more than the platform allows");
     ensure!(observed.name_taken.is_none(), "the successor's name is taken");
     ensure!(observed.parent == Parent::Enabled, "issued under a disabled parent");
     ensure!(!policy.deliver.is_empty(), "issued for nobody");
     let successor = observed.rotation.as_ref().and_then(|rotation| observed.version(rotation.to?));
-    ensure!(!successor.is_some_and(usable), "a second successor is issued beside the first");
+    let forgotten = |version: &Version| observed.facts.ending == Ending::Expires && !version.secret_held;
+    let good = successor.is_some_and(|version| usable(version) && !version.has_expired(now) && !forgotten(version));
+    ensure!(!good, "a second successor is issued beside the first");
     Ok(())
 }
 
-fn check_revoke(now: Timestamp, policy: &Policy, observed: &Observed, plan: &Plan, target: VersionNumber) -> Checked {
+/// What holds before the old version goes, or is switched off to go.
+fn check_end(now: Timestamp, policy: &Policy, observed: &Observed, plan: &Plan, target: VersionNumber) -> Checked {
     let version = observed.version(target).ok_or("something unknown is revoked")?;
     ensure!(version.is_live() || is_orphan(version), "what is not alive is revoked again");
     if is_orphan(version) {
         return Ok(());
     }
     let rotation = observed.rotation.as_ref().ok_or("something is revoked outside of a rotation")?;
-    ensure!(version.presence == Presence::Listed || version.dead_at.is_some(), "the old version was not seen");
+    let seen = |version: &Version| version.presence == Presence::Listed || !observed.facts.lists_versions;
+    ensure!(seen(version), "the old version was not seen");
     ensure!(rotation.from == Some(target), "something else than the old version is revoked");
     ensure!(rotation.to != Some(target), "the successor itself is revoked");
     let successor = observed.version(rotation.to.ok_or("there is no successor")?).ok_or("the successor is unknown")?;
     ensure!(usable(successor), "the successor is not alive");
-    ensure!(successor.presence == Presence::Listed, "the successor was not seen");
+    ensure!(!successor.has_expired(now) || plan.due(now).is_none(), "the successor has expired");
+    ensure!(seen(successor), "the successor was not seen");
     if matches!(rotation.cause, Cause::Abandon { .. }) && successor.number < target {
         return Ok(());
     }
@@ -138,14 +297,22 @@ fn check_revoke(now: Timestamp, policy: &Policy, observed: &Observed, plan: &Pla
     if plan.due(now).is_some() {
         ensure!(is_fresh(now, verified_at), "the successor was verified too long ago");
     }
-    check_deliveries(now, policy, rotation, plan)?;
-    if plan.due(now).is_some() && policy.retire_when == RetireWhen::Quiet {
+    let hurried = is_compromised(observed);
+    let overlap = if hurried { domain::Duration::ZERO } else { policy.overlap };
+    check_deliveries(now, policy, rotation, plan, overlap)?;
+    if plan.due(now).is_some() && policy.retire_when == RetireWhen::Quiet && !hurried {
         check_silence(now, policy, observed, rotation, version)?;
     }
     Ok(())
 }
 
-fn check_deliveries(now: Timestamp, policy: &Policy, rotation: &Rotation, plan: &Plan) -> Checked {
+fn check_deliveries(
+    now: Timestamp,
+    policy: &Policy,
+    rotation: &Rotation,
+    plan: &Plan,
+    overlap: domain::Duration,
+) -> Checked {
     for destination in &policy.deliver {
         let delivery = rotation.delivery(destination).ok_or("a destination was never reached")?;
         ensure!(delivery.written_at.is_some(), "a destination was never written");
@@ -154,10 +321,10 @@ fn check_deliveries(now: Timestamp, policy: &Policy, rotation: &Rotation, plan: 
         let last = delivery.confirmed_at.ok_or("a destination was not read back")?;
         if plan.due(now).is_some() {
             ensure!(is_fresh(now, last), "a destination was read back too long ago");
-            ensure!(later(first, policy.overlap) <= now, "the overlap still runs");
+            ensure!(later(first, overlap) <= now, "the overlap still runs");
         } else {
             let not_before = plan.steps.first().map(|planned| planned.not_before);
-            ensure!(not_before >= Some(later(first, policy.overlap)), "promised before the overlap ends");
+            ensure!(not_before >= Some(later(first, overlap)), "promised before the overlap ends");
         }
     }
     Ok(())
@@ -207,8 +374,8 @@ fn usable(version: &Version) -> bool {
 
 /// Whether a person's request stands behind what is under way.
 fn asked_for(observed: &Observed) -> bool {
-    let by_person = |rotation: &Rotation| rotation.cause != Cause::Age;
-    observed.rotation.as_ref().map_or(observed.requested.is_some(), by_person)
+    let by_person = |rotation: &Rotation| !matches!(rotation.cause, Cause::Age | Cause::ParentTurned);
+    is_compromised(observed) || observed.rotation.as_ref().map_or(observed.requested.is_some(), by_person)
 }
 
 fn is_fresh(now: Timestamp, at: Timestamp) -> bool {
@@ -224,13 +391,15 @@ fn latest_record(observed: &Observed) -> Option<Timestamp> {
     let rotation = observed.rotation.as_ref()?;
     let versions = observed.versions.iter().flat_map(|version| {
         let usage = &version.usage;
-        [version.verified_at, version.revoked_at, version.dead_at, usage.known_through, usage.asked_at]
+        let own = [version.verified_at, version.revoked_at, version.dead_at, version.disabled_at];
+        own.into_iter().chain([usage.known_through, usage.asked_at])
     });
+    let asked = observed.task.as_ref().map(|task| task.asked_at);
     let deliveries = rotation
         .deliveries
         .iter()
         .flat_map(|delivery| [delivery.written_at, delivery.promoted_at, delivery.confirmed_at]);
-    versions.chain(deliveries).flatten().chain([rotation.started_at]).max()
+    versions.chain(deliveries).flatten().chain(asked).chain([rotation.started_at]).max()
 }
 
 /// What a person sees must be in order too: each finding has a word, a sentence and a way out.

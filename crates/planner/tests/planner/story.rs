@@ -40,6 +40,13 @@ pub(crate) enum Event {
     RecordsLag(Duration),
     /// How long consumers go on with what they read before.
     ConsumersLinger(Option<Duration>),
+    /// A person does what they were asked, or only says so.
+    PersonActs(bool),
+    ParentTurns,
+    /// A version is used by somebody who reads no destination.
+    Called(usize),
+    Compromised,
+    Protected(bool),
 }
 
 #[derive(Debug, Clone)]
@@ -64,7 +71,9 @@ fn happen(world: &mut World, event: &Event) {
     match event {
         Event::Steps(count) => steps(world, *count),
         Event::Wait(duration) => wait(world, *duration),
-        Event::ClockJumps(by) => world.skew = *by,
+        // Where versions end by themselves, a clock that is ahead by more than a life sees everything as over, however
+        // often it is issued anew: the platform's own time is what the engine plans by.
+        Event::ClockJumps(by) => world.skew = if world.life.is_some() { (*by).min(Duration::ZERO) } else { *by },
         Event::ClockIsSetRight => world.skew = Duration::ZERO,
         Event::LoseAnswer => match world.plan().due(world.now()).map(|planned| planned.step.clone()) {
             Some(step @ Step::Issue { .. }) => world.lose_answer(&step),
@@ -108,6 +117,17 @@ fn happen(world: &mut World, event: &Event) {
         Event::UsageIsTold(told) => usage_is_told(world, *told),
         Event::RecordsLag(lag) => world.record_lag = *lag,
         Event::ConsumersLinger(linger) => world.linger = *linger,
+        Event::PersonActs(truly) => {
+            world.person_acts(*truly);
+        }
+        Event::ParentTurns => world.parent_turns(),
+        Event::Called(pick) => {
+            if let Some(number) = picked(world, *pick) {
+                world.is_called(number);
+            }
+        }
+        Event::Compromised => world.compromise("ada"),
+        Event::Protected(protected) => world.observed.protected = *protected,
     }
 }
 
@@ -163,6 +183,8 @@ pub(crate) fn mend(world: &mut World) {
     world.skew = Duration::ZERO;
     world.linger = Some(Duration::from_hours(1));
     world.record_lag = Duration::ZERO;
+    world.people_act = true;
+    world.people_are_honest();
     world.siblings = 0;
     world.count_slots();
     listing_shows_all(world);
@@ -170,6 +192,7 @@ pub(crate) fn mend(world: &mut World) {
     observed.trouble = Trouble::default();
     observed.hold = None;
     observed.stray = false;
+    observed.protected = false;
     observed.name_taken = None;
     observed.parent = Parent::Enabled;
     let mut policy = Policy { mode: Mode::Automatic, begin_not_before: None, ..world.policy.clone() };

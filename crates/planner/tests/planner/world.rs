@@ -9,9 +9,9 @@ use std::{
 };
 
 use domain::{
-    Ask, Cause, CredentialId, Delivery, Destination, Duration, Handle, Hold, Idempotency, IssuerFacts, Mode, Observed,
-    Origin, Overlap, Parent, Plan, Planned, Policy, Presence, RetireWhen, Rotation, RotationId, SecretPath, Slots,
-    Step, Task, Timestamp, Trouble, Usage, Version, VersionNumber,
+    Ask, Cause, CredentialId, Delivery, Destination, Duration, Finding, Handle, Hold, Idempotency, IssuerFacts, Mode,
+    Observed, Origin, Overlap, Parent, Plan, Planned, Policy, Presence, RetireWhen, Rotation, RotationId, SecretPath,
+    Slots, Step, Task, Timestamp, Trouble, Usage, Version, VersionNumber,
 };
 
 use crate::safety;
@@ -114,6 +114,10 @@ pub(crate) struct World {
     called: BTreeMap<VersionNumber, Timestamp>,
     /// The platform may have taken the successor: its answer was lost.
     in_doubt: bool,
+    /// Issued by us with a lost answer, and nothing tells that it is ours.
+    left_alone: BTreeSet<VersionNumber>,
+    /// What consumers were once meant to read, or was given back by an engine of ours.
+    retired: BTreeSet<VersionNumber>,
     /// What the consumers at each destination read.
     reads: BTreeMap<Destination, VersionNumber>,
     /// When the last destination stopped reading a version that was read before.
@@ -164,6 +168,8 @@ impl World {
             lied_about: BTreeSet::new(),
             called: BTreeMap::new(),
             in_doubt: false,
+            left_alone: BTreeSet::new(),
+            retired: BTreeSet::new(),
             reads,
             replaced_at: BTreeMap::new(),
             rotations: 0,
@@ -290,7 +296,8 @@ impl World {
             }
             Step::Purge { version } => self.version(*version).secret_held = false,
             Step::Complete => {
-                self.observed.rotation = None;
+                let closed = self.observed.rotation.take();
+                self.retired.extend(closed.and_then(|rotation| rotation.from));
                 self.observed.task = None;
                 self.promoted = false;
             }
@@ -312,6 +319,7 @@ impl World {
             self.issue(*from, Origin::Orphan);
             self.in_doubt = replaces;
         } else {
+            self.left_alone.insert(self.next_number());
             self.issue(*from, Origin::Found);
         }
         self.count_slots();
@@ -391,10 +399,12 @@ impl World {
         self.observed.task = Some(Task { ask, asked_at, due_at: asked_at + self.policy.task_within });
     }
 
-    /// A person does what they were asked, if anything. Where they only say so, the platform goes on accepting.
+    /// A person who reads what is said does what they were asked, if anything. Where they only say so, the platform goes on accepting.
     pub(crate) fn person_acts(&mut self, truly: bool) -> bool {
-        let held = self.observed.hold.is_some();
-        let Some(task) = self.observed.task.take_if(|_| !held) else { return false };
+        let plan = self.plan();
+        let too_early = plan.findings.iter().any(|finding| matches!(finding, Finding::TaskTooEarly { .. }));
+        let not_now = self.observed.hold.is_some() || too_early || plan.due(self.now()).is_some();
+        let Some(task) = self.observed.task.take_if(|_| !not_now) else { return false };
         match task.ask {
             Ask::Issue { from } if truly => self.issue(from, Origin::Issued),
             // What is not accepted is not taken: the task stays open.
@@ -402,7 +412,9 @@ impl World {
             Ask::Revoke { version } => {
                 if truly {
                     self.lied_about.remove(&version);
-                    self.revoke(version);
+                    // Use may have begun again since they were asked; what is read, they were told to leave.
+                    assert!(!self.is_read(version), "version {version} is removed, and consumers read it: {self:#?}");
+                    self.end(version);
                 } else {
                     self.lied_about.insert(version);
                     let now = self.now();
@@ -415,6 +427,15 @@ impl World {
         self.observed.trouble = Trouble::default();
         self.count_slots();
         true
+    }
+
+    pub(crate) fn is_left_alone(&self, number: VersionNumber) -> bool {
+        self.left_alone.contains(&number)
+    }
+
+    /// Whether a rotation retired it.
+    pub(crate) fn retired(&self, number: VersionNumber) -> bool {
+        self.retired.contains(&number)
     }
 
     pub(crate) fn people_are_honest(&mut self) {
@@ -464,6 +485,10 @@ impl World {
 
     fn revoke(&mut self, number: VersionNumber) {
         self.must_not_be_needed(number, "revoked");
+        self.end(number);
+    }
+
+    fn end(&mut self, number: VersionNumber) {
         let now = self.now();
         let version = self.version(number);
         version.revoked_at = Some(now);
