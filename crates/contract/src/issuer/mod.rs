@@ -178,10 +178,10 @@ const CHECKS: &[Check] = &[
         Box::pin(taking_stock::shows_the_successor(it))
     }),
     check(
-        "what no listing shows is declared",
+        "what no listing shows is named",
         On::Variants,
         |facts| !listed(facts),
-        |it| Box::pin(taking_stock::declares_what_it_cannot_show(it)),
+        |it| Box::pin(taking_stock::names_what_it_cannot_show(it)),
     ),
     check("a listing rides out failing calls", On::Small, any, |it| Box::pin(taking_stock::rides_out_failures(it))),
     check("a listing waits as it is told", On::Small, any, |it| Box::pin(taking_stock::waits_when_throttled(it))),

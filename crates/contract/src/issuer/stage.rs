@@ -168,6 +168,22 @@ impl Stage {
         self.try_list(Scope::All).await.expect("a listing succeeds")
     }
 
+    /// What a listing shows of the kinds of which it shows everything.
+    pub(super) async fn listed(&self) -> BTreeSet<String> {
+        let facts = self.issuer.facts();
+        let found = self.list().await.into_iter().filter(|found| facts.of(found.kind).lists_versions);
+        handles(&found.collect::<Vec<_>>())
+    }
+
+    /// The route of the call that a listing makes, as the twin names it. `None`: it asks nobody.
+    pub(super) async fn list_route(&self) -> Option<&'static str> {
+        let rehearsal = Self::set(&self.case, &self.options, self.kind);
+        rehearsal.list().await;
+        let world = rehearsal.http.world();
+        let asked = world.calls().filter(|call| call.side == Side::Platform && call.route != "login").last();
+        asked.map(|call| call.route)
+    }
+
     pub(super) async fn siblings(&self, of: &One) -> Vec<Found> {
         self.try_list(Scope::Siblings(of.subject())).await.expect("a listing of siblings succeeds")
     }
