@@ -1,6 +1,6 @@
 //! May the old version go? The one place where silence and overlap are measured.
 
-use domain::{Duration, Reason, RetireWhen, Timestamp, Version, Waiver, planted};
+use domain::{Duration, Parent, Reason, RetireWhen, Timestamp, Version, Waiver, planted};
 
 use crate::{
     PROOF_AGE_MAX, USAGE_ASK_AGAIN,
@@ -27,6 +27,8 @@ pub(crate) enum Gate {
     NotAcknowledged {
         consumers: String,
     },
+    /// Its application is switched off: nobody can use it, so silence proves nothing.
+    ParentDisabled,
     /// The issuer does not tell.
     NoEvidence {
         ask_at: Option<Timestamp>,
@@ -86,6 +88,9 @@ fn quiet_at(situation: &Situation<'_>, silence_from: Timestamp) -> Timestamp {
 }
 
 fn quiet(situation: &Situation<'_>, retiree: &Version, confirmed_at: Timestamp) -> Gate {
+    if situation.observed.parent == Parent::Disabled {
+        return Gate::ParentDisabled;
+    }
     let usage = &retiree.usage;
     let ask_again_at = usage.asked_at.map(|at| after(at, USAGE_ASK_AGAIN)).filter(|at| *at > situation.now);
     let untold =

@@ -27,7 +27,8 @@ fn is_dying(situation: &Situation<'_>, version: &Version) -> bool {
 }
 
 /// Past the platform's propagation it should be refused. Where a person removed it, they are asked again: they may have
-/// removed another one. The trials go on meanwhile.
+/// removed another one. The trials go on meanwhile. A record that could be asked, and that still had it, would have taken
+/// the removal back.
 fn still_accepted(
     situation: &mut Situation<'_>,
     version: domain::VersionNumber,
@@ -40,6 +41,8 @@ fn still_accepted(
     situation.find(Finding::StillAccepted { revoked_at });
     let ask = Ask::Revoke { version };
     let asked = waiting(situation, ask).is_some();
-    let again = situation.observed.facts.ending == Ending::ByPerson && situation.was_tried() && !asked;
+    let facts = &situation.observed.facts;
+    let by_trial_alone = facts.ending == Ending::ByPerson && !facts.lists_versions;
+    let again = by_trial_alone && situation.was_tried() && !asked;
     again.then(|| Answer::now(Step::AskPerson { ask }, Reason::Revoked))
 }

@@ -52,6 +52,10 @@ pub(crate) fn retire(situation: &mut Situation<'_>) -> Option<Answer> {
                 }),
             )
         }
+        Gate::ParentDisabled => {
+            situation.find(Finding::ParentDisabled);
+            Some(Answer::nothing())
+        }
         Gate::NowhereDelivered => {
             situation.find(Finding::NoDestination);
             Some(Answer::nothing())

@@ -1,10 +1,18 @@
-use domain::{Duration, Finding, Reason, Step, planted};
+use domain::{Duration, Finding, Origin, Overlap, Reason, Step, Version, planted};
 
-use crate::situation::{Answer, Situation, after};
+use crate::{
+    rules::issue::issue_again,
+    situation::{Answer, Situation, after},
+};
 
 /// Beyond the platform's own propagation a successor gets this long before its refusal is a person's business:
 /// gateways that were down for a moment catch up within it.
 const DEADLINE_SLACK: Duration = Duration::from_mins(10);
+
+/// Ten minutes, an hour, six hours, a day and a half, and so on in steps of nine days: a hiccup is over within the first, a
+/// wrong address is mended by a person, and until then there are no more than a handful of versions.
+const LONGER_EACH_TIME: i32 = 6;
+const TIMES_MAX: usize = 5;
 
 /// Nothing is promoted that the platform has not accepted in this very rotation: what is rolled back to may have died
 /// meanwhile.
@@ -15,9 +23,29 @@ pub(crate) fn verify(situation: &mut Situation<'_>) -> Option<Answer> {
         return None;
     }
     let since = successor.created_at.max(started_at);
-    let deadline = after(after(since, situation.observed.facts.propagation), DEADLINE_SLACK);
-    if situation.now > deadline {
+    let spread = after(since, situation.observed.facts.propagation);
+    if situation.now > after(spread, DEADLINE_SLACK) {
         situation.find(Finding::SuccessorRefused { since });
     }
+    if situation.now > after(spread, patience(situation)) && nothing_else_serves(situation, successor) {
+        let rotation = situation.rotation()?;
+        return Some(issue_again(situation, rotation, Reason::SuccessorRefused { since }));
+    }
     Some(Answer::now(Step::Verify { version: successor.number }, Reason::WrittenEverywhere))
+}
+
+/// Where the old version died with the issue, waiting helps nobody, and there is no way back: somebody may have reset it
+/// at the platform, which no listing shows.
+fn nothing_else_serves(situation: &Situation<'_>, successor: &Version) -> bool {
+    let replaces = situation.observed.facts.overlap == Overlap::Replace && successor.origin == Origin::Issued;
+    replaces && !situation.retiree().is_some_and(Version::is_live) && !planted("refused_for_ever")
+}
+
+/// The address that tries it may be wrong instead, and then no successor is accepted: each waits much longer than the one
+/// before.
+fn patience(situation: &Situation<'_>) -> Duration {
+    let from = situation.rotation().and_then(|rotation| rotation.from);
+    let ours = |version: &&Version| Some(version.number) > from && version.origin == Origin::Issued;
+    let times = situation.observed.versions.iter().filter(ours).count().min(TIMES_MAX);
+    (1..times).fold(DEADLINE_SLACK, |patience, _| patience * LONGER_EACH_TIME)
 }

@@ -242,7 +242,11 @@ impl World {
 
     /// A job that runs once in a while, with a copy that nobody knows of.
     pub(crate) fn is_called(&mut self, number: VersionNumber) {
-        self.called.insert(number, self.time);
+        let handed_out = self.is_read(number) || self.replaced_at.contains_key(&number);
+        let known = handed_out || self.observed.version(number).is_some_and(|version| version.origin == Origin::Found);
+        if known {
+            self.called.insert(number, self.time);
+        }
     }
 
     fn in_use(&self, number: VersionNumber) -> bool {
@@ -402,8 +406,9 @@ impl World {
     /// A person who reads what is said does what they were asked, if anything. Where they only say so, the platform goes on accepting.
     pub(crate) fn person_acts(&mut self, truly: bool) -> bool {
         let plan = self.plan();
-        let too_early = plan.findings.iter().any(|finding| matches!(finding, Finding::TaskTooEarly { .. }));
-        let not_now = self.observed.hold.is_some() || too_early || plan.due(self.now()).is_some();
+        let told = |wanted: fn(&Finding) -> bool| plan.findings.iter().any(wanted);
+        let waited_for = told(|one| matches!(one, Finding::TaskWaiting { .. } | Finding::TaskOverdue { .. }));
+        let not_now = !waited_for || told(|one| matches!(one, Finding::TaskTooEarly { .. }));
         let Some(task) = self.observed.task.take_if(|_| !not_now) else { return false };
         match task.ask {
             Ask::Issue { from } if truly => self.issue(from, Origin::Issued),
