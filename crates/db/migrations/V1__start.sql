@@ -225,6 +225,24 @@ CREATE TABLE drift (
     PRIMARY KEY (credential_id, store, path)
 ) STRICT, WITHOUT ROWID;
 
+-- Campaigns ----------------------------------------------------------------------------------------------------------
+
+-- A leak, and every version that it may have exposed. `store` and `since` say what was looked for.
+CREATE TABLE campaign (
+    id INTEGER NOT NULL PRIMARY KEY,
+    who TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    store TEXT,
+    since INTEGER
+) STRICT;
+CREATE TABLE campaign_member (
+    campaign_id INTEGER NOT NULL REFERENCES campaign (id),
+    credential_id INTEGER NOT NULL REFERENCES credential (id),
+    version INTEGER NOT NULL,
+    PRIMARY KEY (campaign_id, credential_id, version)
+) STRICT, WITHOUT ROWID;
+
 -- Words of people: holds, releases, requests. Part of a credential's history.
 CREATE TABLE decision (
     id INTEGER NOT NULL PRIMARY KEY,

@@ -73,18 +73,7 @@ impl Db {
     /// # Errors
     /// Those of the database.
     pub async fn request_compromised(&self, id: i64, word: Word<'_>) -> Result<(), WriteError> {
-        let sql = "UPDATE credential SET attempts = 0, retry_at = NULL, error = NULL, parked = 0,
-            request_cause = CASE WHEN rotation_id IS NULL THEN 'compromised' END,
-            request_by = CASE WHEN rotation_id IS NULL THEN $2 END,
-            request_reason = CASE WHEN rotation_id IS NULL THEN $3 END,
-            rotation_by = CASE WHEN rotation_cause IN ('age', 'requested', 'parent_turned') THEN $2 ELSE rotation_by END,
-            rotation_reason = CASE WHEN rotation_cause IN ('age', 'requested', 'parent_turned') THEN $3
-                ELSE rotation_reason END,
-            rotation_cause = CASE WHEN rotation_cause IN ('age', 'requested', 'parent_turned') THEN 'compromised'
-                ELSE rotation_cause END
-            WHERE id = $1";
-        let values = values![id, word.by, word.reason];
-        self.write(Unit::new().run(sql, values, Rows::Exactly(1)).and(decision(id, "compromised", word))).await
+        self.write(compromised(id, word)).await
     }
 
     /// Parks a credential: nothing more of it is tried until a person asks.
@@ -209,6 +198,22 @@ impl Db {
         })
         .await
     }
+}
+
+/// Asks for a replacement that cannot wait.
+pub(crate) fn compromised(id: i64, word: Word<'_>) -> Unit {
+    let sql = "UPDATE credential SET attempts = 0, retry_at = NULL, error = NULL, parked = 0,
+            request_cause = CASE WHEN rotation_id IS NULL THEN 'compromised' END,
+            request_by = CASE WHEN rotation_id IS NULL THEN $2 END,
+            request_reason = CASE WHEN rotation_id IS NULL THEN $3 END,
+            rotation_by = CASE WHEN rotation_cause IN ('age', 'requested', 'parent_turned') THEN $2 ELSE rotation_by END,
+            rotation_reason = CASE WHEN rotation_cause IN ('age', 'requested', 'parent_turned') THEN $3
+                ELSE rotation_reason END,
+            rotation_cause = CASE WHEN rotation_cause IN ('age', 'requested', 'parent_turned') THEN 'compromised'
+                ELSE rotation_cause END
+            WHERE id = $1";
+    let values = values![id, word.by, word.reason];
+    Unit::new().run(sql, values, Rows::Exactly(1)).and(decision(id, "compromised", word))
 }
 
 pub(crate) fn decision(id: i64, decision: &str, word: Word<'_>) -> Unit {

@@ -5,7 +5,9 @@ use std::{fmt::Debug, future};
 use crate::{Fault, Rows, Unit, WriteError, values};
 
 /// Every table that a play can fill, those that refer to others first.
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 18] = [
+    "campaign_member",
+    "campaign",
     "acknowledgement",
     "waiver",
     "told",

@@ -105,6 +105,10 @@ pub enum Outcome {
         version: VersionNumber,
         gone_already: bool,
     },
+    /// It was recorded as revoked, and the platform has it: the record follows the platform.
+    StillThere {
+        version: VersionNumber,
+    },
     ProvedDead {
         version: VersionNumber,
         evidence: &'static str,
@@ -368,6 +372,7 @@ impl Outcome {
             },
             Self::Revoked { gone_already: true, .. } => "was gone already".to_owned(),
             Self::Revoked { .. } => "revoked".to_owned(),
+            Self::StillThere { .. } => "the platform still has it; the revocation is taken back".to_owned(),
             Self::ProvedDead { evidence, .. } => format!("proved dead: {evidence}"),
             Self::Renamed { name, .. } => format!("named {name}"),
             Self::Purged { .. } => "our copies are gone".to_owned(),
@@ -419,6 +424,11 @@ impl Outcome {
                 well.run(sql, mark(id, rotation, destination, now), one)
             }
             Self::Verified { version } => well.run(at_version("verified_at"), values![id, version.0, now], one),
+            Self::StillThere { version } => {
+                let sql = "UPDATE version SET revoked_at = NULL, presence = 'listed'
+                    WHERE credential_id = $1 AND number = $2";
+                well.run(sql, values![id, version.0], one)
+            }
             Self::ProvedDead { version, .. } => well.run(at_version("dead_at"), values![id, version.0, now], one),
             Self::Told { consumer } => {
                 let sql = "INSERT INTO told (credential_id, rotation_id, consumer, at) VALUES ($1, $2, $3, $4)

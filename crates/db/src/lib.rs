@@ -7,6 +7,7 @@
 //! The texts keep to what SQLite and PostgreSQL share: parameters `$1..$n`, times as integers of microseconds handed
 //! in as parameters, booleans as 0 and 1.
 
+mod campaigns;
 mod connection;
 mod consumers;
 mod database;
@@ -28,6 +29,7 @@ mod value;
 mod words;
 mod writer;
 
+pub use campaigns::{Campaign, Exposed, Exposure, Member, MemberFate, OpenCampaignError};
 pub use consumers::Holding;
 pub use database::{Db, Snapshot};
 pub use decisions::{HistoryLine, Word};

@@ -71,7 +71,7 @@ impl Db {
         let guard = "UPDATE credential SET attempts = 0, retry_at = NULL, error = NULL, parked = 0
             WHERE id = $1 AND rotation_id = $2 AND hold_since IS NULL";
         let revoked = "UPDATE version SET revoked_at = $3, presence = 'gone'
-            WHERE credential_id = $1 AND number = $2 AND revoked_at IS NULL";
+            WHERE credential_id = $1 AND number = $2 AND dead_at IS NULL";
         let unit = Unit::new()
             .run(guard, values![task.credential_id, task.rotation.as_str()], Rows::Exactly(1))
             .and(end(task, word, "removed, as they say"))

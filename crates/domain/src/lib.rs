@@ -7,6 +7,7 @@ mod facts;
 mod finding;
 mod id;
 mod mutant;
+mod notice;
 mod observed;
 mod phase;
 mod plan;
@@ -20,6 +21,7 @@ pub use id::{
 };
 pub use jiff::{SignedDuration as Duration, Timestamp};
 #[cfg(feature = "mutants")]
+pub use notice::{Notice, NoticeKind};
 pub use mutant::plant;
 pub use mutant::planted;
 pub use observed::{

@@ -50,6 +50,13 @@ impl Observed {
         self.versions.iter().find(|version| version.number == number)
     }
 
+    /// Somebody said that others know it, and it is still to be replaced.
+    pub fn is_compromised(&self) -> bool {
+        let under_way = self.rotation.as_ref().map(|rotation| &rotation.cause);
+        let causes = [under_way, self.requested.as_ref()];
+        causes.into_iter().flatten().any(|cause| matches!(cause, Cause::Compromised { .. }))
+    }
+
     /// What consumers are meant to use. When no rotation is under way, the newest live version that is neither an orphan
     /// nor given up; in a rotation its successor from the first promotion on. It may have expired.
     pub fn current(&self) -> Option<&Version> {
@@ -57,9 +64,10 @@ impl Observed {
             let to = rotation.to.filter(|_| rotation.serves()).and_then(|to| self.version(to));
             return to.or_else(|| rotation.from.and_then(|from| self.version(from)));
         }
-        self.versions.iter().rev().find(|version| {
-            version.is_live() && version.origin != Origin::Orphan && !version.is_given_up()
-        })
+        self.versions
+            .iter()
+            .rev()
+            .find(|version| version.is_live() && version.origin != Origin::Orphan && !version.is_given_up())
     }
 }
 

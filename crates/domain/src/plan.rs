@@ -221,6 +221,10 @@ pub enum Reason {
     /// The old one dies with the issue, so the new one waits at every destination before it.
     ReplacedAtOnce,
     SuccessorGone,
+    /// And nothing else serves: the old one died with the issue.
+    SuccessorRefused {
+        since: Timestamp,
+    },
     /// It took so long that the successor's own time is over.
     SuccessorExpired {
         at: Timestamp,
@@ -278,6 +282,7 @@ impl Reason {
             Self::Prepared => "prepared",
             Self::ReplacedAtOnce => "replaced_at_once",
             Self::SuccessorGone => "successor_gone",
+            Self::SuccessorRefused { .. } => "successor_refused",
             Self::SuccessorExpired { .. } => "successor_expired",
             Self::SuccessorIssued => "successor_issued",
             Self::WrittenEverywhere => "written_everywhere",
@@ -321,6 +326,9 @@ impl fmt::Display for Reason {
             Self::Imported { by } => write!(f, "{by} handed over its secret"),
             Self::Prepared => f.write_str("the successor's value is chosen and sealed"),
             Self::ReplacedAtOnce => f.write_str("the old one dies with the issue, so the new one goes ahead to wait"),
+            Self::SuccessorRefused { since } => {
+                write!(f, "the platform refuses the successor since {since:.0}, and nothing else is left to serve")
+            }
             Self::SuccessorGone => f.write_str("somebody removed the successor at the platform"),
             Self::SuccessorExpired { at } => write!(f, "the successor expired {at:.0}, before all was done"),
             Self::SuccessorIssued => f.write_str("the successor is sealed and not yet everywhere"),

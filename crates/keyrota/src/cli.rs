@@ -58,6 +58,11 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Observe, plan, perform every step that is due, and exit
     Run(RunArgs),
+    /// What leaks exposed, and where each of it stands
+    #[command(subcommand)]
+    Campaign(CampaignCommand),
+    /// Ages, owners, use and trouble of the whole estate, for those who ask
+    Report(ReportArgs),
     /// One screen: due, in flight, waiting, in trouble
     Status,
     /// The credentials of the estate
@@ -98,6 +103,27 @@ pub(crate) struct DemoArgs {
     /// Where the simulated platform listens
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub(crate) listen: std::net::SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Glob over identifiers
+    pub(crate) selector: Option<String>,
+    /// How it is written [default: a table, or JSON with --output json]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<ReportFormat>,
+    /// Write it to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    Table,
+    Json,
+    Csv,
+    /// One page with charts, without scripts
+    Html,
 }
 
 #[derive(Debug, Args)]
@@ -166,11 +192,7 @@ pub(crate) enum CredentialCommand {
         word: WordArgs,
     },
     /// Others know it: replace it at once, in front of everything, and end the old one as soon as readers have the new
-    Compromised {
-        credential: String,
-        #[command(flatten)]
-        word: WordArgs,
-    },
+    Compromised(CompromisedArgs),
     /// A consumer runs the version that was delivered last
     Acknowledge {
         credential: String,
@@ -201,6 +223,29 @@ pub(crate) enum CredentialCommand {
         #[command(flatten)]
         word: WordArgs,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompromisedArgs {
+    /// One credential, or a glob over identifiers for a campaign
+    #[arg(required_unless_present_any = ["store", "since"])]
+    pub(crate) credential: Option<String>,
+    /// A campaign over everything that was delivered to this store
+    #[arg(long, value_name = "NAME")]
+    pub(crate) store: Option<String>,
+    /// A campaign over everything that lived at this time or later, such as 2026-11-01
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    #[command(flatten)]
+    pub(crate) word: WordArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CampaignCommand {
+    /// All campaigns
+    List,
+    /// The account of one: found, replaced, proved dead, kept alive by whom
+    Show { id: i64 },
 }
 
 /// Who decides, and why: kept in the history.

@@ -48,6 +48,8 @@ async fn perform(shell: &Shell, command: Command) -> Ended {
         Command::Status => commands::status::status(shell).await,
         Command::Credential(command) => commands::credential::credential(shell, command).await,
         Command::Secret(command) => commands::secret::secret(shell, command).await,
+        Command::Campaign(command) => commands::campaign::campaign(shell, command).await,
+        Command::Report(args) => commands::report::report(shell, &args).await,
         Command::Policy(command) => commands::policy::policy(shell, command).await,
         Command::Twin(command) => commands::twin::twin(shell, command).await,
         Command::Config(ConfigCommand::Schema) => commands::reference::schema(shell),

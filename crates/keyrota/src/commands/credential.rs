@@ -1,6 +1,7 @@
 //! `keyrota credential …`: the objects of the estate.
 
 mod act;
+mod compromised;
 mod evidence;
 mod list;
 mod show;
@@ -26,7 +27,7 @@ pub(crate) async fn credential(shell: &Shell, command: CredentialCommand) -> End
         CredentialCommand::Rollback { credential, word } => act::rollback(shell, &credential, &word).await,
         CredentialCommand::Hold { credential, word } => act::hold(shell, &credential, &word).await,
         CredentialCommand::Release { credential, word } => act::release(shell, &credential, &word).await,
-        CredentialCommand::Compromised { credential, word } => act::compromised(shell, &credential, &word).await,
+        CredentialCommand::Compromised(args) => compromised::compromised(shell, &args).await,
         CredentialCommand::Acknowledge { credential, consumer, version, word } => {
             evidence::acknowledge(shell, &credential, (&consumer, version), &word).await
         }

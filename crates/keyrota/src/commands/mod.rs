@@ -1,5 +1,6 @@
 //! One file a command. Each reads its arguments, calls what does the work, and prints.
 
+pub(crate) mod campaign;
 pub(crate) mod check;
 pub(crate) mod credential;
 pub(crate) mod demo;
@@ -9,6 +10,7 @@ pub(crate) mod init;
 pub(crate) mod plan;
 pub(crate) mod policy;
 pub(crate) mod reference;
+pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod status;

@@ -27,22 +27,6 @@ pub(crate) async fn rotate(shell: &Shell, credential: &str, word: &WordArgs) -> 
     go_on(shell, &engine, &entry.observed.credential).await
 }
 
-pub(crate) async fn compromised(shell: &Shell, credential: &str, word: &WordArgs) -> Ended {
-    let (opened, engine, entry) = open_one(shell, credential).await?;
-    let observed = &entry.observed;
-    if observed.stray || observed.protected {
-        let why = if observed.stray { "it is a stray: it was not made by Keyrota" } else { "it is protected" };
-        return Err(not_now(credential, why).hint("end it at the platform"));
-    }
-    if observed.hold.is_some() {
-        return Err(not_now(credential, "it is held").hint("`keyrota credential release` it first"));
-    }
-    let by = word.by();
-    let at = opened.now_at(observed.credential.issuer()).await?;
-    opened.db.request_compromised(entry.id, Word { by: &by, reason: &word.reason, at }).await?;
-    go_on(shell, &engine, &observed.credential).await
-}
-
 pub(crate) async fn rollback(shell: &Shell, credential: &str, word: &WordArgs) -> Ended {
     let (_opened, engine, entry) = open_one(shell, credential).await?;
     match engine.roll_back(&entry, &word.by(), &word.reason).await {
@@ -107,7 +91,7 @@ pub(crate) async fn import(shell: &Shell, credential: &str, word: &WordArgs) -> 
 }
 
 /// Performs what is due on this one credential, and reports it as a run does.
-async fn go_on(shell: &Shell, engine: &Engine, credential: &CredentialId) -> Ended {
+pub(super) async fn go_on(shell: &Shell, engine: &Engine, credential: &CredentialId) -> Ended {
     let only = HashSet::from([credential.to_string()]);
     let request =
         RunRequest { selector: Selector::everything(), only: Some(only.clone()), approved: only, observe: true };
@@ -115,7 +99,7 @@ async fn go_on(shell: &Shell, engine: &Engine, credential: &CredentialId) -> End
     report_run(shell, &report)
 }
 
-fn not_now(credential: &str, cause: &str) -> Complaint {
+pub(super) fn not_now(credential: &str, cause: &str) -> Complaint {
     Complaint::new(Code::NotPossibleNow, format!("this cannot be done to `{credential}` now"))
         .cause(cause)
         .state("nothing was changed")

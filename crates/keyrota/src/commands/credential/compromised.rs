@@ -1,0 +1,109 @@
+//! `keyrota credential compromised`: one credential, or a campaign over everything that a leak may have exposed.
+
+use std::collections::HashSet;
+
+use db::{Access, Exposed, Exposure, Word};
+use domain::{Selector, Timestamp};
+use engine::RunRequest;
+
+use super::act::{go_on, not_now};
+use super::open_one;
+use crate::{
+    cli::{CompromisedArgs, WordArgs},
+    commands::{campaign::account, run::report_run, selector},
+    complaint::{Code, Complaint, Exit},
+    config::nearest,
+    progress::progress,
+    shell::{Ended, Shell},
+    wiring::Opened,
+};
+
+pub(crate) async fn compromised(shell: &Shell, args: &CompromisedArgs) -> Ended {
+    match &args.credential {
+        Some(credential) if args.store.is_none() && args.since.is_none() && !credential.contains('*') => {
+            one(shell, credential, &args.word).await
+        }
+        _ => campaign(shell, args).await,
+    }
+}
+
+async fn one(shell: &Shell, credential: &str, word: &WordArgs) -> Ended {
+    let (opened, engine, entry) = open_one(shell, credential).await?;
+    let observed = &entry.observed;
+    if observed.stray || observed.protected {
+        let why = if observed.stray { "it is a stray: it was not made by Keyrota" } else { "it is protected" };
+        return Err(not_now(credential, why).hint("end it at the platform"));
+    }
+    if observed.hold.is_some() {
+        return Err(not_now(credential, "it is held").hint("`keyrota credential release` it first"));
+    }
+    let by = word.by();
+    let at = opened.now_at(observed.credential.issuer()).await?;
+    opened.db.request_compromised(entry.id, Word { by: &by, reason: &word.reason, at }).await?;
+    go_on(shell, &engine, &observed.credential).await
+}
+
+/// Looks at the issuers, writes down what may have been exposed, replaces it in front of everything else, and prints
+/// the account.
+async fn campaign(shell: &Shell, args: &CompromisedArgs) -> Ended {
+    let wanted = selector(args.credential.as_deref())?;
+    let opened = Opened::open(shell, Access::Engine).await?;
+    let exposure = Exposure { store: args.store.as_deref(), since: args.since.as_deref().map(since).transpose()? };
+    if let Some(store) = exposure.store {
+        known_store(&opened, store)?;
+    }
+    let engine = opened.engine().await?;
+    let mut looked = engine::RunReport::default();
+    engine.observe_all(&mut looked, &*progress(shell)).await;
+    let exposed: Vec<Exposed> = opened.db.exposed(exposure).await?;
+    let exposed: Vec<Exposed> = exposed.into_iter().filter(|one| wanted.matches(one.credential.as_str())).collect();
+    if exposed.is_empty() {
+        shell.voice.note("nothing was exposed: no version fits; nothing was changed");
+        return Ok(Exit::Done);
+    }
+    let by = args.word.by();
+    let word = Word { by: &by, reason: &args.word.reason, at: opened.now() };
+    let id = opened.db.open_campaign(exposure, &exposed, word).await.map_err(|error| {
+        Complaint::new(Code::Database, "the campaign could not be written down")
+            .because(&error)
+            .state("what was written of it is in the history of its credentials")
+            .hint("run the command again")
+    })?;
+    shell
+        .voice
+        .note(&format!("campaign {id}: {} versions; `keyrota campaign show {id}` is its account", exposed.len()));
+    let only: HashSet<String> = exposed.iter().map(|one| one.credential.to_string()).collect();
+    let request =
+        RunRequest { selector: Selector::everything(), only: Some(only.clone()), approved: only, observe: false };
+    let mut report = engine.run_once(&request, &*progress(shell)).await?;
+    report.observations.append(&mut looked.observations);
+    report.troubles.append(&mut looked.troubles);
+    let exit = if shell.json() { Exit::Done } else { report_run(shell, &report)? };
+    let campaigns = opened.db.campaigns().await?;
+    match campaigns.iter().find(|campaign| campaign.id == id) {
+        Some(campaign) => Ok(exit.max(account(shell, &opened, campaign).await?)),
+        None => Ok(exit),
+    }
+}
+
+/// A moment, or a day's beginning, in UTC.
+fn since(text: &str) -> Result<Timestamp, Complaint> {
+    let day = || format!("{text}T00:00:00Z").parse::<Timestamp>();
+    text.parse::<Timestamp>().or_else(|_| day()).map_err(|_| {
+        Complaint::new(Code::Usage, format!("`--since {text}` is no time"))
+            .state("nothing was changed")
+            .hint("write `2026-11-01` or `2026-11-01T14:00:00Z`")
+    })
+}
+
+fn known_store(opened: &Opened, name: &str) -> Result<(), Complaint> {
+    let stores = opened.config.stores.iter().map(|store| store.name.as_str());
+    if stores.clone().any(|store| store == name) {
+        return Ok(());
+    }
+    let complaint = Complaint::new(Code::Input, format!("no store is called `{name}`")).state("nothing was changed");
+    Err(match nearest(name, stores) {
+        Some(near) => complaint.hint(format!("did you mean `{near}`?")),
+        None => complaint.hint("`--store` takes the name of a `[[store]]`"),
+    })
+}
