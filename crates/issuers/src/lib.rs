@@ -5,6 +5,7 @@
 
 pub mod apisec;
 pub mod ibm_apic;
+pub mod securid;
 
 use std::sync::Arc;
 
@@ -71,7 +72,7 @@ pub fn find(name: &str) -> Option<&'static IssuerDriver> {
     ALL.iter().find(|driver| driver.name == name)
 }
 
-static ALL: &[IssuerDriver] = &[apisec::DRIVER, ibm_apic::DRIVER];
+static ALL: &[IssuerDriver] = &[apisec::DRIVER, ibm_apic::DRIVER, securid::DRIVER];
 
 #[cfg(test)]
 mod tests {
