@@ -21,9 +21,9 @@ pub use id::{
 };
 pub use jiff::{SignedDuration as Duration, Timestamp};
 #[cfg(feature = "mutants")]
-pub use notice::{Notice, NoticeKind};
 pub use mutant::plant;
 pub use mutant::planted;
+pub use notice::{Notice, NoticeKind};
 pub use observed::{
     Acknowledgement, Cause, Delivery, Drift, Drifted, Hold, Observed, Origin, Owner, Parent, Presence, Rotation, Slots,
     Task, Trouble, Usage, Version, Waiver,

@@ -58,6 +58,8 @@ pub struct HttpRequest {
     pub custom_headers: Vec<(String, String)>,
     pub body: Body,
     pub timeout: Duration,
+    /// The path is a secret, as where an address alone gives the right to post: Debug leaves it out.
+    pub path_is_secret: bool,
 }
 
 impl HttpRequest {
@@ -72,6 +74,7 @@ impl HttpRequest {
             custom_headers: Vec::new(),
             body: Body::default(),
             timeout: Self::TIMEOUT,
+            path_is_secret: false,
         }
     }
 
@@ -92,7 +95,8 @@ impl HttpRequest {
 
 impl Debug for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}{} {:?}", self.method.as_str(), self.url.authority(), self.url.path(), self.body)
+        let path = if self.path_is_secret { "/(..)" } else { self.url.path() };
+        write!(f, "{} {}{path} {:?}", self.method.as_str(), self.url.authority(), self.body)
     }
 }
 

@@ -1,12 +1,13 @@
 //! What the author of a driver needs: traits to implement, facts to declare, errors to answer, ports to the world.
 //!
-//! A driver is a folder in `issuers` or `stores`. It reaches the world only through [`Ports`], keeps no state that
+//! A driver is a folder in `issuers`, `stores` or `notifiers`. It reaches the world only through [`Ports`], keeps no state that
 //! matters, and never decides: the planner does. Everything here is small and meant to stay so.
 
 mod calls;
 mod error;
 mod http;
 mod issuer;
+mod notifier;
 mod ports;
 mod settings;
 mod store;
@@ -19,6 +20,7 @@ pub use issuer::{
     Assisted, Declared, Disabler, Found, HandedOver, IssueRequest, Issued, Issuer, IssuerCheck, Listing, ListingStream,
     Lookup, Minter, Renamer, Revoked, Scope, Signer, Subject, Trial, UsageSource, Verifier,
 };
+pub use notifier::{Message, Notifier, NotifierFacts};
 pub use ports::{Clock, Entropy, NoEntropy, Ports};
 pub use settings::{InvalidSettings, PlainText, SecretSource, Settings, SourceTable};
 pub use store::{
