@@ -3,6 +3,7 @@
 //! A new platform is a folder here and a line in the list below. Nothing else in the workspace names it, and the
 //! contract suite runs over this list, so no driver can skip it.
 
+pub mod apigee;
 pub mod apisec;
 pub mod ibm_apic;
 pub mod securid;
@@ -72,7 +73,7 @@ pub fn find(name: &str) -> Option<&'static IssuerDriver> {
     ALL.iter().find(|driver| driver.name == name)
 }
 
-static ALL: &[IssuerDriver] = &[apisec::DRIVER, ibm_apic::DRIVER, securid::DRIVER];
+static ALL: &[IssuerDriver] = &[apigee::DRIVER, apisec::DRIVER, ibm_apic::DRIVER, securid::DRIVER];
 
 #[cfg(test)]
 mod tests {

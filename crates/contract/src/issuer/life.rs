@@ -92,8 +92,10 @@ pub(super) async fn taken_name_is_a_conflict(it: &Stage) {
 pub(super) async fn wrong_handle_removes_nothing(it: &Stage) {
     let original = it.one().await;
     let before = it.live();
-    let of_the_name = Handle::parse(original.name()).unwrap();
-    for handle in [of_the_name, Handle::parse("no-such-id").unwrap(), Handle::parse("%2e%2e").unwrap()] {
+    let texts = [original.name(), "no-such-id", "%2e%2e"];
+    // Where versions have no names of their own, the name is the right handle.
+    let handles = texts.into_iter().filter(|text| *text != original.handle().as_str());
+    for handle in handles.map(|text| Handle::parse(text).unwrap()) {
         match it.try_revoke(&original, &handle).await {
             Ok(revoked) => assert_eq!(revoked, Revoked::GoneAlready, "{handle}"),
             Err(error) => assert_eq!(error.effect, Effect::NotApplied, "{handle}: {error}"),

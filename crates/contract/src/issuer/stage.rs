@@ -9,8 +9,8 @@ use std::{
 
 use domain::{Handle, IssuerFacts, Marker, Minting, Overlap, RotationId};
 use driver::{
-    AttemptKey, Budget, Calls, Clock, DriverError, Found, IssueRequest, Issued, Issuer, Listing, Lookup, Ports,
-    Revoked, Scope, Settings, Subject, Ticket, Trial,
+    AttemptKey, Budget, Calls, Clock, DriverError, Found, InvalidSettings, IssueRequest, Issued, Issuer, Listing,
+    Lookup, Ports, Revoked, Scope, Settings, Subject, Ticket, Trial,
 };
 use futures_util::StreamExt;
 use jiff::{SignedDuration, Timestamp};
@@ -76,9 +76,18 @@ impl Stage {
     }
 
     fn configure(case: &IssuerCase, http: &TwinHttp, ports: &Ports, login: &Value) -> Arc<dyn Issuer> {
+        Self::try_configure(case, http, ports, login).expect("the twin's login configures the driver")
+    }
+
+    fn try_configure(
+        case: &IssuerCase,
+        http: &TwinHttp,
+        ports: &Ports,
+        login: &Value,
+    ) -> Result<Arc<dyn Issuer>, InvalidSettings> {
         let table = (case.settings)(http.world().base_url(), login);
         let settings = Settings { table, base_dir: ".".into() };
-        (case.configure)(&settings, ports).expect("the twin's login configures the driver")
+        (case.configure)(&settings, ports)
     }
 
     pub(super) fn login(&self) -> Value {
@@ -88,6 +97,11 @@ impl Stage {
     /// Another issuer on the same twin, with this login.
     pub(super) fn issuer_with(&self, login: &Value) -> Arc<dyn Issuer> {
         Self::configure(&self.case, &self.http, &self.ports, login)
+    }
+
+    /// The same with a login that the driver may refuse by its looks alone.
+    pub(super) fn try_issuer_with(&self, login: &Value) -> Result<Arc<dyn Issuer>, InvalidSettings> {
+        Self::try_configure(&self.case, &self.http, &self.ports, login)
     }
 
     /// Checks what holds for every play: no secret came out, and no address had an empty segment.
@@ -446,7 +460,8 @@ fn collect_secrets(value: &Value, secrets: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
             for (key, value) in fields {
-                let secret = ["secret", "password", "api_key", "token"].iter().any(|word| key.contains(word));
+                let secret =
+                    ["secret", "password", "api_key", "token", "private_key"].iter().any(|word| key.contains(word));
                 match value.as_str().filter(|text| secret && !text.is_empty()) {
                     Some(text) => drop(secrets.insert(text.to_owned())),
                     None => collect_secrets(value, secrets),

@@ -1,0 +1,277 @@
+//! A key of our choosing that may do what the one before it may do.
+//!
+//! The platform takes the value first and the products after it, so between two calls there is a key without products;
+//! on Edge such a key may open everything. The gap is kept as short as two calls, nobody has the value yet, and a key
+//! that is refused its products is taken away again. The app itself is never written: creating a key *there* would
+//! replace its attributes and callback.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use domain::Timestamp;
+use driver::{DriverError, Effect, HttpRequest, HttpResponse, IssueRequest, Issued, Kind, Method};
+use secret::{Secret, SecretMap};
+use url::Url;
+
+use super::{
+    CONSUMER_KEY, CONSUMER_SECRET,
+    answer::{Intent, is_gone, parse, refusal},
+    api::{AppObject, KeyContent, KeyMore, KeyObject, NewKey, ProductObject},
+    client::Client,
+    config::Generation,
+    place::{self, Locator, Owner},
+};
+
+pub(super) async fn issue(client: &Arc<Client>, request: &IssueRequest<'_>) -> Result<Issued, DriverError> {
+    let (key, secret) = chosen(request)?;
+    let at = Locator::of(&request.subject)?;
+    let app: AppObject = client.get("reading the app", client.app(&at)?).await?.value;
+    let keys = app.credentials.unwrap_or_default();
+    let there = keys.iter().find(|it| it.consumer_key == key);
+    let model = model(client, &at, &keys, request).await?;
+    let successor = Successor { client, at: &at, key, model: &model };
+    let state = match there {
+        Some(there) => Products::of(there),
+        None => successor.create(secret).await?,
+    };
+    let done = successor.complete(&state).await?;
+    let created_at = done.issued_at.and_then(|time| time.0).ok_or_else(|| {
+        DriverError::new(Kind::Protocol, Effect::Unknown, "reading the key back: it has no time of issue")
+    })?;
+    Ok(Issued {
+        handle: place::handle(key).map_err(left_behind)?,
+        name: key.to_owned(),
+        title: key.to_owned(),
+        created_at,
+        expires_at: done.expires_at.and_then(|time| time.0),
+        secret: SecretMap::new([
+            (CONSUMER_KEY.to_owned(), Secret::from_text(key)),
+            (CONSUMER_SECRET.to_owned(), secret.duplicate()),
+        ]),
+    })
+}
+
+fn chosen<'a>(request: &'a IssueRequest<'_>) -> Result<(&'a str, &'a Secret), DriverError> {
+    let fields = request.chosen.map(|chosen| (chosen.get(CONSUMER_KEY), chosen.get(CONSUMER_SECRET)));
+    let Some((Some(key), Some(secret))) = fields else {
+        return Err(DriverError::refused(Kind::Invalid, "no key and secret were chosen"));
+    };
+    match key.expose_text().filter(|key| !key.is_empty()) {
+        Some(key) if secret.expose_text().is_some() => Ok((key, secret)),
+        _ => Err(DriverError::refused(Kind::Invalid, "the chosen key and secret are no text")),
+    }
+}
+
+/// The key that is replaced, by the platform's own record: the list may be old.
+async fn model(
+    client: &Client,
+    at: &Locator,
+    keys: &[KeyObject],
+    request: &IssueRequest<'_>,
+) -> Result<Model, DriverError> {
+    let Some(replaced) = &request.replaces else {
+        let message = "no key is replaced, so nothing tells which products the new one is to have";
+        return Err(DriverError::refused(Kind::Invalid, message));
+    };
+    if let Some(key) = keys.iter().find(|it| it.consumer_key == replaced.as_str()) {
+        return Ok(Model::of(key));
+    }
+    let url = client.key(at, replaced.as_str())?;
+    Ok(Model::of(&client.get::<KeyObject>("reading the key that is replaced", url).await?.value))
+}
+
+/// What the key that is replaced may do.
+struct Model {
+    key: KeyObject,
+}
+
+impl Model {
+    fn of(key: &KeyObject) -> Self {
+        Self { key: key.clone() }
+    }
+
+    /// The successor must have these, approved.
+    fn approved(&self) -> impl Iterator<Item = &str> {
+        self.key.api_products.iter().filter(|it| it.is_approved()).map(|it| it.apiproduct.as_str())
+    }
+
+    /// The successor asks for these. What was revoked from the old key is not given to the new one.
+    fn wanted(&self) -> Vec<&str> {
+        let revoked = |it: &ProductObject| it.status.as_deref() == Some(super::api::REVOKED);
+        self.key.api_products.iter().filter(|it| !revoked(it)).map(|it| it.apiproduct.as_str()).collect()
+    }
+
+    /// As long as the old one was to live, in seconds.
+    fn life(&self) -> Option<i64> {
+        let time = |time: Option<super::api::Time>| time.and_then(|time| time.0).map(Timestamp::as_second);
+        Some(time(self.key.expires_at)? - time(self.key.issued_at)?).filter(|life| *life > 0)
+    }
+}
+
+/// Products of the new key so far, by name, with whether they are approved.
+struct Products(Vec<(String, bool)>);
+
+impl Products {
+    fn of(key: &KeyObject) -> Self {
+        Self(key.api_products.iter().map(|it| (it.apiproduct.clone(), it.is_approved())).collect())
+    }
+
+    fn has(&self, product: &str) -> bool {
+        self.0.iter().any(|(name, _)| name == product)
+    }
+
+    fn approves(&self, product: &str) -> bool {
+        self.0.iter().any(|(name, approved)| name == product && *approved)
+    }
+}
+
+struct Successor<'a> {
+    client: &'a Client,
+    at: &'a Locator,
+    key: &'a str,
+    model: &'a Model,
+}
+
+impl Successor<'_> {
+    /// Has the platform take our value. That it exists already means one of two things: it is what an answer that was
+    /// lost has made, or somebody else's.
+    async fn create(&self, secret: &Secret) -> Result<Products, DriverError> {
+        const DOING: &str = "creating the key";
+        let mut url = self.client.keys(self.at)?;
+        if self.client.generation == Generation::Edge {
+            url = child(url, "create");
+        }
+        let life = self.model.life().filter(|_| self.client.generation == Generation::X);
+        let body = NewKey {
+            consumer_key: self.key,
+            consumer_secret: secret.expose_text().unwrap_or_default(),
+            expires_in_seconds: life.map(|seconds| seconds.to_string()),
+        };
+        let response = self.client.exchange(HttpRequest::new(Method::Post, url).json(&body)).await?;
+        if response.is_success() {
+            return Ok(Products(Vec::new()));
+        }
+        let error = refusal(DOING, Intent::Write, &response, &[secret]);
+        if response.status != 409 {
+            return Err(error);
+        }
+        let there = self.client.exchange(HttpRequest::new(Method::Get, self.url()?)).await.map_err(left_behind)?;
+        if there.is_success() {
+            return Ok(Products::of(&parse::<KeyObject>(DOING, &there, Effect::Unknown)?));
+        }
+        if is_gone(&there) {
+            return Err(error);
+        }
+        Err(left_behind(refusal("reading the key that exists already", Intent::Read, &there, &[])))
+    }
+
+    /// Brings a key that is there to what it is to be, from wherever an earlier attempt has left it.
+    async fn complete(&self, state: &Products) -> Result<KeyObject, DriverError> {
+        let wanted = self.model.wanted();
+        let lacks = wanted.iter().any(|product| !state.has(product));
+        let mut now = None;
+        if lacks || !self.model.key.attributes.is_empty() || !self.model.key.scopes.is_empty() {
+            now = Some(self.add(wanted.into_iter().filter(|product| !state.has(product)).collect()).await?);
+        }
+        let state = now.as_ref().unwrap_or(state);
+        let pending: BTreeSet<&str> = self.model.approved().filter(|product| !state.approves(product)).collect();
+        let mut refused = None;
+        for product in pending {
+            if let Err(error) = self.approve(product).await {
+                refused = Some(error);
+                break;
+            }
+        }
+        self.read_back(refused).await.map_err(left_behind)
+    }
+
+    /// Adds products, and gives the key the attributes and scopes of the one before it.
+    async fn add(&self, products: Vec<&str>) -> Result<Products, DriverError> {
+        const DOING: &str = "giving the key its products";
+        let model = &self.model.key;
+        let more = KeyMore { attributes: &model.attributes, scopes: &model.scopes };
+        let more = Some(more).filter(|more| !more.attributes.is_empty() || !more.scopes.is_empty());
+        let in_group = self.client.generation == Generation::X && matches!(self.at.owner, Owner::Group(_));
+        let (more, app_group_app_key) = if in_group { (None, more) } else { (more, None) };
+        let body = KeyContent { api_products: products, more, app_group_app_key, action: None };
+        let request = HttpRequest::new(Method::Post, self.url()?).json(&body);
+        let response = self.client.exchange(request).await.map_err(left_behind)?;
+        if response.is_success() {
+            return Ok(Products::of(&parse::<KeyObject>(DOING, &response, Effect::Unknown)?));
+        }
+        let error = refusal(DOING, Intent::Write, &response, &[]);
+        match error.kind {
+            Kind::Invalid | Kind::Forbidden | Kind::NotFound | Kind::Conflict => Err(self.take_away(error).await),
+            _ => Err(left_behind(error)),
+        }
+    }
+
+    /// The platform will not give it what it needs, now or later: a key without products must not stay.
+    async fn take_away(&self, error: DriverError) -> DriverError {
+        let removed = match self.url() {
+            Ok(url) => self.client.exchange(HttpRequest::new(Method::Delete, url)).await,
+            Err(error) => Err(error),
+        };
+        let removed = removed.is_ok_and(|response| response.is_success() || is_gone(&response));
+        let what = if removed { "the key was removed again" } else { "a key without products may be left" };
+        let effect = if removed { Effect::NotApplied } else { Effect::Unknown };
+        DriverError { effect, message: format!("{}; {what}", error.message), ..error }
+    }
+
+    async fn approve(&self, product: &str) -> Result<(), DriverError> {
+        let mut url = self.client.product(self.at, self.key, product)?;
+        url.set_query(Some("action=approve"));
+        let response = self.client.exchange(action(url)).await?;
+        if response.is_success() { Ok(()) } else { Err(refusal("approving a product", Intent::Write, &response, &[])) }
+    }
+
+    /// A key with a product that waits for approval looks well and fails at the gateway: it is no success.
+    async fn read_back(&self, refused: Option<DriverError>) -> Result<KeyObject, DriverError> {
+        let key: KeyObject = self.client.get("reading the key back", self.url()?).await?.value;
+        let state = Products::of(&key);
+        if key.is_revoked() {
+            let message = "the new key is revoked at the platform; approve it there, or have another one made";
+            return Err(DriverError::refused(Kind::Invalid, message));
+        }
+        let waiting: Vec<&str> = self.model.approved().filter(|product| !state.approves(product)).collect();
+        let Some(first) = waiting.first() else { return Ok(key) };
+        if let Some(error) = refused.filter(|error| error.kind.is_transient() || error.kind.is_systemic()) {
+            return Err(error);
+        }
+        let more = waiting.len() - 1;
+        let and = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let message = format!(
+            "the new key is there, but its product `{first}`{and} waits for approval; approve it at the platform for \
+             the app `{}`",
+            self.at.app
+        );
+        Err(DriverError::refused(Kind::Invalid, message))
+    }
+
+    fn url(&self) -> Result<Url, DriverError> {
+        self.client.key(self.at, self.key)
+    }
+}
+
+/// There is a key by now, so whatever fails leaves something behind.
+fn left_behind(error: DriverError) -> DriverError {
+    DriverError { effect: Effect::Unknown, ..error }
+}
+
+/// A call whose whole content is its query.
+pub(super) fn action(url: Url) -> HttpRequest {
+    HttpRequest::new(Method::Post, url).header("content-type", "application/octet-stream")
+}
+
+fn child(mut url: Url, segment: &str) -> Url {
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.push(segment);
+    }
+    url
+}
+
+pub(super) fn succeeded(doing: &str, response: &HttpResponse) -> Result<(), DriverError> {
+    if response.is_success() {
+        return Ok(());
+    }
+    Err(super::answer::from_platform(doing, Intent::Write, response))
+}
