@@ -6,6 +6,7 @@ use driver::{InvalidSettings, SecretSource};
 use schemars::JsonSchema;
 use secret::Secret;
 use serde::Deserialize;
+use tokio::sync::RwLock;
 use url::{Host, Url};
 
 const CLASSIC_ENDPOINT: &str = "https://cloud.apisec.ai";
@@ -99,6 +100,9 @@ pub(super) struct Account {
     pub username: String,
     pub password: Option<Secret>,
     pub token: bool,
+    /// The password that this process has set. A mint that was asked for before the change knows an older one; and none
+    /// is under way while a change is.
+    pub set: RwLock<Option<Secret>>,
 }
 
 impl Config {
@@ -167,7 +171,7 @@ impl AccountTable {
                 "the account `{name}` lacks its `password`, and Keyrota is not to change passwords"
             )));
         }
-        Ok(Account { name, username, password, token: self.token })
+        Ok(Account { name, username, password, token: self.token, set: RwLock::default() })
     }
 }
 

@@ -145,8 +145,13 @@ impl ApiSec {
     }
 
     async fn mint(&self, account: &Account, request: &IssueRequest<'_>) -> Result<Issued, DriverError> {
+        let set = account.set.read().await;
         let password = newest(account, request.minted_from)?;
-        match self.client.sign_on(account, password, Purpose::Mint).await? {
+        let mut answer = self.client.sign_on(account, password, Purpose::Mint).await?;
+        if let (SignOn::Refused(_), Some(set)) = (&answer, &*set) {
+            answer = self.client.sign_on(account, set, Purpose::Mint).await?;
+        }
+        match answer {
             SignOn::Minted(minted) => Ok(Issued {
                 handle: handle(&request.marker)?,
                 name: request.name.clone(),
@@ -164,6 +169,7 @@ impl ApiSec {
     async fn replace_password(&self, account: &Account, request: &IssueRequest<'_>) -> Result<Issued, DriverError> {
         let new = request.chosen.and_then(|chosen| chosen.get(PASSWORD));
         let new = new.ok_or_else(|| invalid("no new password was chosen"))?;
+        let mut set = account.set.write().await;
         let changed_at = match newest(account, request.current) {
             Ok(old) => match self.client.sign_on(account, old, Purpose::Try).await? {
                 SignOn::Minted(minted) => self.client.change_password(account, &minted.token, old, new).await?,
@@ -171,6 +177,7 @@ impl ApiSec {
             },
             Err(error) => self.changed_already(account, new, &error.message).await?,
         };
+        *set = Some(new.duplicate());
         Ok(Issued {
             handle: handle(&request.marker)?,
             name: request.name.clone(),
