@@ -3,7 +3,7 @@
 use db::Holding;
 use domain::{Cause, Drifted, Mode};
 use driver::{Label, StoreState, StoreVersion};
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future, stream};
 
 use crate::{Engine, RunRequest};
 
@@ -26,7 +26,7 @@ impl Engine {
                     Some((holding, found))
                 })
                 .buffered(INSPECTIONS_AT_ONCE)
-                .filter_map(async |one| one)
+                .filter_map(future::ready)
                 .collect()
                 .await;
         for (holding, found) in inspected {

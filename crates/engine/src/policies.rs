@@ -27,12 +27,14 @@ pub struct Applied {
     pub tellers: Arc<[(Arc<str>, Arc<dyn Teller>)]>,
     /// Whether a destination that drifted is put right; otherwise it is only reported.
     pub repairs_drift: bool,
+    /// Whether a person's own request waits for another person's approval, as what is due by itself does.
+    pub four_eyes: bool,
 }
 
 impl Applied {
     /// A policy whose destinations take the platform's own fields, with nobody to tell.
     pub fn plain(policy: Policy, probe: Option<Arc<dyn ProbeTemplate>>) -> Self {
-        Self { policy, probe, places: Arc::default(), tellers: Arc::default(), repairs_drift: false }
+        Self { policy, probe, places: Arc::default(), tellers: Arc::default(), repairs_drift: false, four_eyes: false }
     }
 
     pub(crate) fn place(&self, destination: &Destination) -> Option<&Place> {

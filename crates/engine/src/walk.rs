@@ -69,9 +69,11 @@ pub(crate) struct Walk<'a> {
 }
 
 impl Engine {
-    pub(crate) async fn walk(&self, id: i64, walk: &Walk<'_>) -> Walked {
+    /// `may_begin`: whether a rotation may be begun, should it come to that. Under a policy that has proved nothing
+    /// yet, it is another credential's turn.
+    pub(crate) async fn walk(&self, id: i64, may_begin: bool, walk: &Walk<'_>) -> Walked {
         let mut walked = Walked { credential: None, steps: Vec::new(), plan: Plan::default(), end: End::Unfinished };
-        walked.end = match self.go(id, walk, &mut walked).await {
+        walked.end = match self.go(id, may_begin, walk, &mut walked).await {
             Ok(end) => end,
             Err(WalkError::Look(ObserveError::Listing { source, .. })) if source.kind.is_systemic() => {
                 End::Systemic(source)
@@ -88,15 +90,16 @@ impl Engine {
         walked
     }
 
-    async fn go(&self, id: i64, walk: &Walk<'_>, walked: &mut Walked) -> Result<End, WalkError> {
+    async fn go(&self, id: i64, may_begin: bool, walk: &Walk<'_>, walked: &mut Walked) -> Result<End, WalkError> {
         let mut look_first = walk.in_doubt.contains(&id);
+        let mut looked = false;
         let mut waited = Duration::ZERO;
         for _ in 0..STEPS_PER_WALK_MAX {
             let Some(entry) = self.db.entry(id, &self.views()).await? else { return Ok(End::Settled) };
             walked.credential = Some(entry.observed.credential.clone());
             if look_first {
                 self.look_again(&entry).await?;
-                look_first = false;
+                (look_first, looked) = (false, true);
                 continue;
             }
             let Some((plan, applied)) = self.plan(&entry) else { return Ok(End::Settled) };
@@ -111,7 +114,18 @@ impl Engine {
                 }
                 return Ok(End::Settled);
             };
+            if due.step.begins() && entry.observed.rotation.is_none() && !may_begin {
+                return Ok(End::Unfinished);
+            }
             let Some(issuer) = self.issuers.get(entry.observed.credential.issuer()) else { return Ok(End::Settled) };
+            if !issuer.was_heard(self.ports.clock.now()) {
+                if looked {
+                    return Ok(End::Unfinished);
+                }
+                look_first = true;
+                continue;
+            }
+            looked = false;
             match self.perform(issuer, &entry, &applied, &due).await? {
                 Performed::Done => {
                     walked.steps.push(due.step.word());
@@ -139,7 +153,8 @@ impl Engine {
         let issuer = self.issuers.get(entry.observed.credential.issuer())?;
         let due = plan.due(self.now(issuer))?;
         let begins = due.step.begins() && entry.observed.rotation.is_none();
-        let asks = applied.policy.mode == Mode::Ask && entry.observed.requested.is_none();
+        let asks = applied.policy.mode == Mode::Ask
+            && (entry.observed.requested.is_none() || applied.four_eyes && !entry.observed.is_compromised());
         let approved = request.approved.contains(entry.observed.credential.as_str());
         (!(begins && asks) || approved).then(|| due.clone())
     }

@@ -139,6 +139,12 @@ pub(crate) struct PlanArgs {
     /// Rest on the last observation instead of looking now
     #[arg(long)]
     pub(crate) stored: bool,
+    /// Approve this plan, where a policy wants four eyes; plans nothing
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["selector", "until", "out", "stored"])]
+    pub(crate) approve: Option<PathBuf>,
+    /// Who makes or approves it [default: the user's name on this machine]
+    #[arg(long)]
+    pub(crate) by: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -261,9 +267,14 @@ pub(crate) struct WordArgs {
 
 impl WordArgs {
     pub(crate) fn by(&self) -> String {
-        let user = || std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok();
-        self.by.clone().or_else(user).unwrap_or_else(|| "somebody".to_owned())
+        who(self.by.as_deref())
     }
+}
+
+/// The one who says so, or the user's name on this machine.
+pub(crate) fn who(by: Option<&str>) -> String {
+    let user = || std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok();
+    by.map(str::to_owned).or_else(user).unwrap_or_else(|| "somebody".to_owned())
 }
 
 #[derive(Debug, Subcommand)]

@@ -234,6 +234,7 @@ impl Policies for ConfiguredPolicies {
             places: configured.places.clone(),
             tellers: self.tellers.get(index).cloned().unwrap_or_default(),
             repairs_drift: configured.repairs_drift,
+            four_eyes: configured.four_eyes,
         })
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod discover;
 mod handed_in;
 pub(crate) mod init;
 pub(crate) mod plan;
+mod plan_file;
 pub(crate) mod policy;
 pub(crate) mod reference;
 pub(crate) mod report;

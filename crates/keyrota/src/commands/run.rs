@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     discover::{observation_json, observe_complaint, tell_observations},
-    plan::read_plan,
+    plan_file::read_plan,
     rfc3339, selector, tell_nobody,
 };
 use crate::{
@@ -27,6 +27,7 @@ pub(crate) async fn run(shell: &Shell, args: &RunArgs) -> Ended {
     let mut looked = RunReport::default();
     if let Some(file) = &args.plan {
         let plan = read_plan(file, &opened.keyring)?;
+        plan.check_four_eyes(&opened.config)?;
         engine.observe_all(&mut looked, &*progress(shell)).await;
         if !looked.troubles.is_empty() {
             tell_observations(shell, &looked);

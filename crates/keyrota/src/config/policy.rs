@@ -42,6 +42,8 @@ pub(crate) struct PolicyConfig {
     /// How consumers are told, for those that are.
     pub(crate) told: Vec<(Arc<str>, TellConfig)>,
     pub(crate) repairs_drift: bool,
+    /// A plan is carried out once somebody else than who made it approved it.
+    pub(crate) four_eyes: bool,
     pub(crate) verify: Option<Arc<VerifyConfig>>,
     pub(crate) schedule: Option<Schedule>,
     /// What each issuer calls the parts of its credentials' paths.
@@ -134,6 +136,12 @@ pub(super) fn check(
     let verify = table.verify.map(VerifyConfig::check).transpose().map_err(|message| value("verify", message))?;
     let consumers = consumers::check(table.consumers, table.environment.as_deref(), configured.base_dir)
         .map_err(|message| value("consumers", message))?;
+    if table.four_eyes && !matches!(table.mode, ModeWord::Ask) {
+        return Err(value(
+            "four_eyes",
+            "`four_eyes` is for `mode = \"ask\"`: in no other mode is a plan approved".into(),
+        ));
+    }
     let schedule = table.schedule.map(|schedule| check_schedule(schedule, label, places)).transpose()?;
     Ok(PolicyConfig {
         name: table.name,
@@ -158,6 +166,7 @@ pub(super) fn check(
         consumers: consumers.all.into(),
         told: consumers.told,
         repairs_drift: table.drift == DriftWord::Repair,
+        four_eyes: table.four_eyes,
         verify: verify.map(Arc::new),
         schedule,
         levels: configured.issuer_levels.clone(),

@@ -100,6 +100,9 @@ pub(super) struct PolicyTable {
     pub(super) task_within: Option<Period>,
     #[serde(default)]
     pub(super) mode: ModeWord,
+    /// In mode "ask": the plan must be approved by somebody else than who made it.
+    #[serde(default)]
+    pub(super) four_eyes: bool,
     /// Where consumers read.
     #[serde(default)]
     pub(super) deliver: Vec<DeliverTable>,

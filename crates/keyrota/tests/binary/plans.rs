@@ -213,3 +213,29 @@ fn a_policy_that_leaves_it_to_others_begins_nothing() {
         assert_eq!(world.live().len(), 2);
     }
 }
+
+#[test]
+fn four_eyes_are_two_peoples() {
+    let world = World::with_policy("--consumer-orgs 1 --apps 1 --age 95d", "mode = \"ask\"\nfour_eyes = true");
+    let path = world.live()[0].path();
+    world.run().exits(3);
+    world.keyrota("plan --out the.plan --by vera").exits(3);
+    let alone = world.keyrota("run --once --plan the.plan").exits(1);
+    assert!(alone.stderr.contains("vera made it"), "{}", alone.stderr);
+    let herself = world.keyrota("plan --approve the.plan --by vera").exits(1);
+    assert!(herself.stderr.contains("four eyes are two people's"), "{}", herself.stderr);
+    assert_eq!(world.live().len(), 1);
+
+    // A request of one person is not an approval either.
+    world.keyrota(&format!("credential rotate {path} --by vera")).exits(3);
+    world.run();
+    assert_eq!(world.live().len(), 1);
+
+    world.keyrota("plan --out the.plan --by vera");
+    world.keyrota("plan --approve the.plan --by ada").exits(0);
+    let text = std::fs::read_to_string(world.folder().join("the.plan")).unwrap();
+    std::fs::write(world.folder().join("forged.plan"), text.replace("\"ada\"", "\"eve\"")).unwrap();
+    world.keyrota("run --once --plan forged.plan").exits(1);
+    world.keyrota("run --once --plan the.plan").exits(0);
+    assert_eq!(world.live().len(), 2);
+}

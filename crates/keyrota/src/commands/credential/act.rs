@@ -24,6 +24,20 @@ pub(crate) async fn rotate(shell: &Shell, credential: &str, word: &WordArgs) -> 
     let by = word.by();
     let at = opened.now_at(entry.observed.credential.issuer()).await?;
     opened.db.request_rotation(entry.id, Word { by: &by, reason: &word.reason, at }).await?;
+    let id = &entry.observed.credential;
+    if opened
+        .config
+        .policy_index(id)
+        .and_then(|index| opened.config.policies.get(index))
+        .is_some_and(|one| one.four_eyes)
+        && entry.observed.rotation.is_none()
+    {
+        shell.voice.warn(&format!(
+            "{id}: asked for by {by}, and waits for somebody else: `keyrota plan --out FILE`, their `keyrota plan \
+             --approve FILE`, then `keyrota run --once --plan FILE`"
+        ));
+        return Ok(Exit::Attention);
+    }
     go_on(shell, &engine, &entry.observed.credential).await
 }
 
