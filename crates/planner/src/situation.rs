@@ -106,9 +106,9 @@ impl<'a> Situation<'a> {
         matches!(self.policy.mode, Mode::Notify | Mode::Observe)
     }
 
-    /// Whether the step that is planned now was tried already: its answer was "not yet", or it failed.
-    pub(crate) fn was_tried(&self) -> bool {
-        self.observed.trouble.retry_at.is_some()
+    /// Whether the step that is planned now was answered "not yet" the last time. A failed attempt is no answer.
+    pub(crate) fn was_put_off(&self) -> bool {
+        self.observed.trouble.retry_at.is_some() && self.observed.trouble.attempts == 0
     }
 
     pub(crate) fn find(&mut self, finding: Finding) {

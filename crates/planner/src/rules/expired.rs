@@ -14,7 +14,7 @@ pub(crate) fn expired(situation: &mut Situation<'_>) -> Option<Answer> {
     if version.dead_at.is_some() {
         return Some(Answer::now(Step::Purge { version: number }, Reason::ProvedDead));
     }
-    if situation.was_tried() && situation.now > after(ended_at, CLOCK_TOLERANCE) {
+    if situation.was_put_off() && situation.now > after(ended_at, CLOCK_TOLERANCE) {
         situation.find(Finding::AcceptedPastExpiry { expired_at: at });
     }
     Some(Answer::now(Step::ProveDead { version: number }, Reason::Expired { at }))

@@ -43,6 +43,6 @@ fn still_accepted(
     let asked = waiting(situation, ask).is_some();
     let facts = &situation.observed.facts;
     let by_trial_alone = facts.ending == Ending::ByPerson && !facts.lists_versions;
-    let again = by_trial_alone && situation.was_tried() && !asked;
+    let again = by_trial_alone && situation.was_put_off() && !asked;
     again.then(|| Answer::now(Step::AskPerson { ask }, Reason::Revoked))
 }

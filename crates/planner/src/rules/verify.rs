@@ -27,18 +27,22 @@ pub(crate) fn verify(situation: &mut Situation<'_>) -> Option<Answer> {
     if situation.now > after(spread, DEADLINE_SLACK) {
         situation.find(Finding::SuccessorRefused { since });
     }
-    if situation.now > after(spread, patience(situation)) && nothing_else_serves(situation, successor) {
+    let refused = situation.was_put_off() && situation.now > after(spread, patience(situation));
+    if refused && nothing_else_serves(situation, successor) {
         let rotation = situation.rotation()?;
         return Some(issue_again(situation, rotation, Reason::SuccessorRefused { since }));
     }
     Some(Answer::now(Step::Verify { version: successor.number }, Reason::WrittenEverywhere))
 }
 
-/// Where the old version died with the issue, waiting helps nobody, and there is no way back: somebody may have reset it
-/// at the platform, which no listing shows.
+/// Where the old version is dead as well, waiting helps nobody, and there is no way back: somebody may have ended the
+/// successor at the platform, which a listing need not show. Another one takes its place or passes by itself; elsewhere it
+/// would only be one more that lives.
 fn nothing_else_serves(situation: &Situation<'_>, successor: &Version) -> bool {
-    let replaces = situation.observed.facts.overlap == Overlap::Replace && successor.origin == Origin::Issued;
-    replaces && !situation.retiree().is_some_and(Version::is_live) && !planted("refused_for_ever")
+    let gives_way = situation.observed.facts.overlap == Overlap::Replace || situation.ends_by_itself();
+    let serves = |version: &Version| version.is_live() && !version.has_expired(situation.now);
+    let alone = successor.origin == Origin::Issued && !situation.retiree().is_some_and(serves);
+    gives_way && alone && !planted("refused_for_ever")
 }
 
 /// The address that tries it may be wrong instead, and then no successor is accepted: each waits much longer than the one

@@ -265,8 +265,16 @@ fn check_issue(now: Timestamp, policy: &Policy, observed: &Observed) -> Checked 
     ensure!(observed.parent == Parent::Enabled, "issued under a disabled parent");
     ensure!(!policy.deliver.is_empty(), "issued for nobody");
     let successor = observed.rotation.as_ref().and_then(|rotation| observed.version(rotation.to?));
+    // Tried, refused for long, and nothing else serves.
+    let trouble = &observed.trouble;
+    let put_off = trouble.retry_at.is_some() && trouble.attempts == 0;
+    let started_at = observed.rotation.as_ref().map(|rotation| rotation.started_at);
+    let gives_way = observed.facts.overlap == Overlap::Replace || observed.facts.ending == Ending::Expires;
+    let refused = |version: &Version| version.verified_at < started_at && put_off && gives_way;
     let forgotten = |version: &Version| observed.facts.ending == Ending::Expires && !version.secret_held;
-    let good = successor.is_some_and(|version| usable(version) && !version.has_expired(now) && !forgotten(version));
+    let good = successor.is_some_and(|version| {
+        usable(version) && !version.has_expired(now) && !forgotten(version) && !refused(version)
+    });
     ensure!(!good, "a second successor is issued beside the first");
     Ok(())
 }

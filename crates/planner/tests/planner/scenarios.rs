@@ -27,7 +27,7 @@ fn replay(document: &str) -> Result<String, String> {
             }
             Some(running) => {
                 let Some(command) = line.strip_prefix("> ") else { continue };
-                let answer = running.perform(command).map_err(|error| format!("{line}: {error}"))?;
+                let answer = running.perform(command).map_err(|error| format!("{replayed}{line}: {error}"))?;
                 replayed.push_str(line);
                 replayed.push('\n');
                 replayed.push_str(&answer);
@@ -84,6 +84,12 @@ scenarios! {
     lost_answer
     gone_back
     held_and_left_to_others
+    chosen_by_us
+    replaced_at_once
+    minted
+    assisted
+    switched_off
+    compromised
 }
 
 #[test]

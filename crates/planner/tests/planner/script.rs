@@ -1,9 +1,12 @@
 //! The language of the scenarios: one command a line, each a sentence about what happens, answered by what is done,
 //! why, and what is found on the way.
 
-use domain::{Duration, Finding, Mode, Overlap, Plan, Planned, Presence, RetireWhen, Step, Timestamp, VersionNumber};
+use domain::{
+    Ask, Duration, Ending, Finding, Idempotency, Minting, Mode, Overlap, Performer, Plan, Planned, Presence,
+    RetireWhen, Step, Timestamp, Version, VersionNumber,
+};
 
-use crate::world::{World, default_facts, default_policy, destination};
+use crate::world::{World, default_facts, default_policy, destination, start};
 
 /// More steps than any scenario has.
 const STEPS_MAX: usize = 500;
@@ -12,6 +15,8 @@ const STEPS_MAX: usize = 500;
 pub(crate) struct Script {
     policy: domain::Policy,
     facts: domain::IssuerFacts,
+    /// How long what is issued lives.
+    life: Option<Duration>,
     worlds: Vec<World>,
     /// What was found last, for each credential: the same is not told twice in a row.
     told: Vec<Vec<Finding>>,
@@ -23,6 +28,7 @@ impl Script {
         Self {
             policy: default_policy(),
             facts: default_facts(),
+            life: None,
             worlds: Vec::new(),
             told: Vec::new(),
             output: String::new(),
@@ -71,6 +77,8 @@ impl Script {
                 "retire_after" => policy.retire_after = duration(value)?,
                 "retire_when" => policy.retire_when = choose(value, &RETIRE_WHEN)?,
                 "mode" => policy.mode = choose(value, &MODES)?,
+                "task_within" => policy.task_within = duration(value)?,
+                "opens_in" => policy.begin_not_before = Some(start() + duration(value)?),
                 "deliver" => policy.deliver = value.split('+').map(destination).collect(),
                 _ => return Err(format!("`{key}` is no key of a policy")),
             }
@@ -90,18 +98,46 @@ impl Script {
                     self.facts.overlap = Overlap::Concurrent { live_max: Some(live_max) };
                 }
                 "usage" => self.facts.usage = choose(value, &[("told", true), ("unknown", false)])?,
+                "names" => self.facts.names = choose(value, &YES_OR_NO)?,
+                "lists" => self.facts.lists_versions = choose(value, &YES_OR_NO)?,
+                "disable" => self.facts.disable = choose(value, &YES_OR_NO)?,
+                "chosen_by" => {
+                    self.facts.minting = choose(value, &[("us", Minting::ByUs), ("issuer", Minting::ByIssuer)])?;
+                }
+                "replaces" => {
+                    let overlap = Overlap::Concurrent { live_max: None };
+                    self.facts.overlap = choose(value, &[("yes", Overlap::Replace), ("no", overlap)])?;
+                }
+                "repeats" => {
+                    let by_token = [("yes", Idempotency::ClientToken), ("no", Idempotency::FindByMarker)];
+                    self.facts.idempotency = choose(value, &by_token)?;
+                }
+                "made_by" => {
+                    let performers = [("person", Performer::Person), ("machine", Performer::Machine)];
+                    self.facts.issued_by = choose(value, &performers)?;
+                }
+                "ended_by" => {
+                    let endings = [("call", Ending::Revoked), ("person", Ending::ByPerson), ("time", Ending::Expires)];
+                    self.facts.ending = choose(value, &endings)?;
+                }
+                "life" => self.life = Some(duration(value)?),
                 _ => return Err(format!("`{key}` is no fact of an issuer")),
             }
         }
         for world in &mut self.worlds {
             world.observed.facts = std::sync::Arc::new(self.facts.clone());
+            world.life = self.life;
         }
         Ok(())
     }
 
     fn add_credential(&mut self, rest: &str) -> Result<(), String> {
         let (name, age) = rest.split_once(' ').ok_or("a credential has a name and an age")?;
-        self.worlds.push(World::new(name, self.policy.clone(), self.facts.clone(), duration(age)?));
+        let new = |age| World::new(name, self.policy.clone(), self.facts.clone(), age).living_for(self.life);
+        self.worlds.push(match age {
+            "never issued" => new(Duration::ZERO).declared(),
+            age => new(duration(age)?),
+        });
         self.told.push(Vec::new());
         Ok(())
     }
@@ -144,6 +180,10 @@ impl Script {
             ("ada", "goes back") if world.go_back("ada") => {}
             ("ada", "hands over its secret") => world.import("ada"),
             ("ada", "releases it") => world.observed.hold = None,
+            ("ada", "does it") if world.person_acts(true) => {}
+            ("ada", "only says so") if world.person_acts(false) => {}
+            ("ada", "says that others know it") => world.compromise("ada"),
+            ("its", "parent turns") => world.parent_turns(),
             ("ada", rest) => {
                 let reason = rest.strip_prefix("holds it for ").ok_or("she cannot")?;
                 world.hold("ada", reason);
@@ -270,11 +310,7 @@ impl Script {
         let mut lines = Vec::new();
         for world in &self.worlds {
             for version in &world.observed.versions {
-                let state = match (version.dead_at, version.is_live()) {
-                    (Some(_), _) => "dead",
-                    (None, false) => "gone",
-                    (None, true) => "live",
-                };
+                let state = state(version, world.time);
                 let readers: Vec<&str> = world
                     .read()
                     .filter(|(_, number)| *number == version.number)
@@ -290,6 +326,17 @@ impl Script {
     }
 }
 
+fn state(version: &Version, time: Timestamp) -> &'static str {
+    match version.presence {
+        _ if version.dead_at.is_some() => "dead",
+        Presence::Prepared => "sealed",
+        _ if !version.is_live() => "gone",
+        _ if version.has_expired(time) => "over",
+        _ if version.disabled_at.is_some() => "off",
+        _ => "live",
+    }
+}
+
 fn somebody(world: &mut World, rest: &str) -> Result<(), String> {
     let (deed, what) = rest.split_once(' ').ok_or("what does somebody do?")?;
     match (deed, what) {
@@ -297,6 +344,7 @@ fn somebody(world: &mut World, rest: &str) -> Result<(), String> {
             world.observed.stray = false;
             world.observed.name_taken = None;
         }
+        ("calls", what) => world.is_called(version(what.strip_prefix("with ").ok_or("with what?")?)?),
         ("removes", what) => world.removed_by_hand(version(what)?),
         // A listing that shows it under the credential's own mark of a successor is a stray; a name merely taken is
         // met when the successor is to be issued.
@@ -311,7 +359,9 @@ fn somebody(world: &mut World, rest: &str) -> Result<(), String> {
 
 fn deed(step: &Step) -> String {
     match (step, step.destination()) {
-        (Step::Issue { .. } | Step::Complete, _) => step.word().to_owned(),
+        (Step::Prepare { .. } | Step::Issue { .. } | Step::Complete, _) => step.word().to_owned(),
+        (Step::AskPerson { ask: Ask::Issue { .. } }, _) => "ask for a new one".to_owned(),
+        (Step::AskPerson { ask: Ask::Revoke { version } }, _) => format!("ask to end v{version}"),
         (_, Some(destination)) => {
             format!("{} v{} {}", step.word(), step.version().unwrap(), destination.store)
         }
@@ -325,6 +375,7 @@ fn date(at: Timestamp) -> String {
 
 const MODES: [(&str, Mode); 4] =
     [("automatic", Mode::Automatic), ("ask", Mode::Ask), ("notify", Mode::Notify), ("observe", Mode::Observe)];
+const YES_OR_NO: [(&str, bool); 2] = [("yes", true), ("no", false)];
 const RETIRE_WHEN: [(&str, RetireWhen); 2] = [("quiet", RetireWhen::Quiet), ("overlap_over", RetireWhen::OverlapOver)];
 
 fn choose<T: Copy>(value: &str, among: &[(&str, T)]) -> Result<T, String> {

@@ -287,11 +287,7 @@ impl World {
             }
             Step::Watch { version } => self.watch(*version),
             Step::Revoke { version } => self.revoke(*version),
-            Step::ProveDead { version } if self.is_accepted(*version) => {
-                let retry_at = Some(now + Duration::from_mins(15));
-                self.observed.trouble = Trouble { retry_at, ..Trouble::default() };
-                return;
-            }
+            Step::ProveDead { version } if self.is_accepted(*version) => return self.still_accepted(*version),
             Step::ProveDead { version } => self.version(*version).dead_at = Some(now),
             Step::Rename { version, name, title } => {
                 let version = self.version(*version);
@@ -452,6 +448,24 @@ impl World {
         let version = self.observed.version(number).unwrap();
         let there = version.presence == Presence::Listed && version.revoked_at.is_none();
         (there || self.lied_about.contains(&number)) && !version.has_expired(self.time)
+    }
+
+    /// The trial succeeds although it should not. A record that still shows it past the propagation takes back what a
+    /// person said; otherwise it is tried again later.
+    fn still_accepted(&mut self, number: VersionNumber) {
+        let now = self.now();
+        self.observed.trouble = Trouble::default();
+        let propagation = self.observed.facts.propagation;
+        let listed = self.observed.facts.lists_versions;
+        let version = self.version(number);
+        if listed && version.revoked_at.is_some_and(|at| at + propagation < now) {
+            version.revoked_at = None;
+            version.presence = Presence::Listed;
+            self.lied_about.remove(&number);
+            self.count_slots();
+            return;
+        }
+        self.observed.trouble.retry_at = Some(now + Duration::from_mins(15));
     }
 
     /// Nobody reads it, and where silence is demanded nobody uses it.
