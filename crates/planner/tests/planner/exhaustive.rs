@@ -14,13 +14,13 @@ use crate::{
 };
 
 /// Counts through all combinations of choices, the last axis fastest.
-struct Odometer<const AXES: usize> {
+pub(crate) struct Odometer<const AXES: usize> {
     sizes: [usize; AXES],
     next: Option<[usize; AXES]>,
 }
 
 impl<const AXES: usize> Odometer<AXES> {
-    fn new(sizes: [usize; AXES]) -> Self {
+    pub(crate) fn new(sizes: [usize; AXES]) -> Self {
         Self { sizes, next: Some([0; AXES]) }
     }
 }
@@ -122,7 +122,7 @@ impl Tally {
 }
 
 #[track_caller]
-fn check(now: Timestamp, policy: &Policy, observed: &Observed) -> Plan {
+pub(crate) fn check(now: Timestamp, policy: &Policy, observed: &Observed) -> Plan {
     let plan = planner::plan(now, policy, observed);
     if let Err(broken) = safety::check(now, policy, observed, &plan) {
         panic!("{broken}\n{plan:#?}\nof {observed:#?}\nunder {policy:#?}");

@@ -5,6 +5,7 @@
 
 mod exhaustive;
 mod generate;
+mod kinds;
 mod properties;
 mod safety;
 mod scenarios;
