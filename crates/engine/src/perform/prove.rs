@@ -1,7 +1,7 @@
 //! Trying versions: the successor must be accepted, the revoked one refused.
 
 use db::{Entry, Outcome};
-use domain::{Origin, Timestamp, VersionNumber, planted};
+use domain::{Ending, Origin, Timestamp, VersionNumber, planted};
 use driver::{DriverError, Lookup, Ticket, Trial};
 use secret::SecretMap;
 
@@ -58,8 +58,7 @@ impl Work<'_> {
             if version.revoked_at.is_none() && !planted("come_back_is_revoked") {
                 return Err(StepEnd::NotAsPlanned(format!("version {number} is at the platform after all")));
             }
-            self.issuer.driver.revoke(&subject, &version.handle, ticket).await?;
-            return Err(StepEnd::NotYet { why: "the platform still had it; revoked again".to_owned(), since });
+            return self.still_there(version, since, ticket).await;
         }
         if record == Lookup::Untold {
             return self.prove_dead_by_trial(version, since).await;
@@ -77,6 +76,30 @@ impl Work<'_> {
             }
             None => Ok(Outcome::ProvedDead { version: number, evidence: "gone from the platform's record" }),
         }
+    }
+
+    /// What was revoked is on record after all. While the change may still spread, the call is repeated: it is the same
+    /// decision. Later it is another one, since consumers may have come back meanwhile: the revocation is taken back, and
+    /// the gate decides anew. What a person said to have removed is theirs to remove.
+    async fn still_there(
+        &self,
+        version: &domain::Version,
+        since: Timestamp,
+        ticket: &Ticket,
+    ) -> Result<Outcome, StepEnd> {
+        let facts = &self.entry.observed.facts;
+        let ours = facts.ending == Ending::Revoked || planted("persons_part_taken_over");
+        let now = self.engine.now(self.issuer);
+        let spreads = if ours { facts.propagation.saturating_add(planner::PROOF_AGE_MAX) } else { facts.propagation };
+        let retired = self.entry.observed.rotation.as_ref().and_then(|rotation| rotation.from) == Some(version.number);
+        if retired && now.duration_since(since) > spreads && !planted("revocation_never_taken_back") {
+            return Ok(Outcome::StillThere { version: version.number });
+        }
+        if !ours {
+            return Err(StepEnd::NotYet { why: "the platform still has it".to_owned(), since });
+        }
+        self.issuer.driver.revoke(&subject_of(self.entry), &version.handle, ticket).await?;
+        Err(StepEnd::NotYet { why: "the platform still had it; revoked again".to_owned(), since })
     }
 
     /// No record can be asked, so the trial is all. Of a version whose secret we never had, there is nothing but the
