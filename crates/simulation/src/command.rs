@@ -1,8 +1,9 @@
 //! `cargo xtask simulate`: what it prints.
 
 use crate::{
+    matrix::matrix,
     play::play,
-    scenario::{Scenario, matrix},
+    scenario::Scenario,
     shrink::shrink,
     survey::{on_every_core, single_faults},
 };

@@ -11,6 +11,8 @@ pub enum Verb {
     LookUp,
     Issue,
     Revoke,
+    Disable,
+    Enable,
     Rename,
     Verify,
     Usage,
@@ -24,7 +26,17 @@ pub enum Verb {
 impl Verb {
     /// Whether it changes the world outside our own database.
     pub fn has_effect(self) -> bool {
-        matches!(self, Self::Issue | Self::Revoke | Self::Rename | Self::Write | Self::Promote | Self::Discard)
+        matches!(
+            self,
+            Self::Issue
+                | Self::Revoke
+                | Self::Disable
+                | Self::Enable
+                | Self::Rename
+                | Self::Write
+                | Self::Promote
+                | Self::Discard
+        )
     }
 
     pub fn takes(self, fault: Fault) -> bool {
@@ -102,9 +114,18 @@ pub enum Act {
     Rotate(usize),
     /// `keyrota credential rollback`, at the next run.
     RollBack(usize),
+    /// `keyrota credential import` of the secret that is in use, at the next run.
+    Import(usize),
+    /// The same with a secret that is another one's.
+    ImportWrong(usize),
     /// Removes the newest live version at the platform.
     RemoveNewest(usize),
     RemoveOldest(usize),
+    /// Takes the last removal by hand back.
+    Restore(usize),
+    /// Switches the application off, and on again.
+    SwitchOff(usize),
+    SwitchOn(usize),
     /// Makes a version by hand, with the name that a successor would have.
     MakeStray(usize),
     /// Renames the oldest live version at the platform.
@@ -122,6 +143,11 @@ impl Act {
             | Self::Release(one)
             | Self::Rotate(one)
             | Self::RollBack(one)
+            | Self::Import(one)
+            | Self::ImportWrong(one)
+            | Self::Restore(one)
+            | Self::SwitchOff(one)
+            | Self::SwitchOn(one)
             | Self::RemoveNewest(one)
             | Self::RemoveOldest(one)
             | Self::MakeStray(one)
@@ -146,8 +172,14 @@ pub enum Change {
 pub enum Event {
     Fault(Fault),
     Person(Act),
-    /// Our clock jumps against the true time.
+    /// Our clock jumps against the true time, before the next run.
     Clock(Duration),
+    /// It jumps at once.
+    Jump(Duration),
+    /// It jumps at once, and is set right before the next run.
+    Glitch(Duration),
+    /// From now on and for so long, listings show what there was now.
+    Frozen(Duration),
     Policy(usize, Change),
 }
 
@@ -156,7 +188,10 @@ impl fmt::Display for Event {
         match self {
             Self::Fault(fault) => write!(f, "{fault:?}"),
             Self::Person(act) => write!(f, "a person: {act:?}"),
-            Self::Clock(by) => write!(f, "our clock jumps by {by}"),
+            Self::Clock(by) => write!(f, "our clock jumps by {by} before the next run"),
+            Self::Jump(by) => write!(f, "our clock jumps by {by}"),
+            Self::Glitch(by) => write!(f, "our clock jumps by {by} until the next run"),
+            Self::Frozen(by) => write!(f, "listings are frozen for {by}"),
             Self::Policy(credential, change) => write!(f, "policy of c{credential}: {change:?}"),
         }
     }

@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 
 use db::{Entry, IssuerView, Issuers};
-use domain::{Duration, Mode, SUCCESSOR_SUFFIX};
+use domain::{Duration, Mode, Origin, SUCCESSOR_SUFFIX};
 
 use crate::{
     consumers::place,
     event::Act,
     people::{self, BY_HAND},
-    platform::Who,
+    platform::{Minted, Who},
     stage::{Stage, World},
 };
 
 /// Longer than any play.
 const NEVER: Duration = Duration::from_hours(24 * 365 * 50);
+
+/// What expired is proved dead within this. Nothing hurries: the engine wakes for it at some time.
+const DEAD_WITHIN: Duration = Duration::from_hours(24 * 4);
 
 /// How a person tries to get something moving again, one run after the other.
 #[derive(Debug, Default)]
@@ -24,18 +27,10 @@ pub(crate) struct Help {
 
 impl Stage {
     pub(crate) fn scan(&self, each: impl FnMut(Entry)) {
-        let (facts, observed_at) = {
+        let view = {
             let world = self.world();
-            let facts = world.platform.facts;
-            let facts = domain::IssuerFacts {
-                overlap: domain::Overlap::Concurrent { live_max: facts.live_max },
-                names: facts.names,
-                usage: facts.usage,
-                ..domain::IssuerFacts::overlapping(facts.propagation)
-            };
-            (facts, world.now)
+            IssuerView { facts: world.platform.sheet(), now: world.now }
         };
-        let view = IssuerView { facts: facts.into(), now: observed_at };
         self.db().scan_entries(&Issuers::from([("sim".to_owned(), view)]), each).unwrap();
     }
 
@@ -55,9 +50,12 @@ impl Stage {
         }
         let world = self.world();
         (0..world.platform.parents.len()).find_map(|credential| {
+            if world.platform.kind(credential).protected {
+                return None;
+            }
             let Some(entry) = rows.get(people::identifier(&world, credential).as_str()) else {
                 // A person may have removed it, or given it another name, before we came.
-                let mut live = world.platform.live_of(credential).map(|index| &world.platform.minted[index]);
+                let mut live = world.platform.live_of(credential, world.now).map(|index| &world.platform.minted[index]);
                 return live
                     .any(|one| one.name == format!("key{credential}"))
                     .then(|| format!("c{credential} was never met"));
@@ -69,9 +67,11 @@ impl Stage {
     /// The person whom the findings ask for: strays are removed, holds are released, what is parked is tried again
     /// or turned around, and what was broken by hand is rotated.
     pub(crate) fn help(&self, help: &mut Help) {
-        let (mut parked, mut under_way) = (Vec::new(), Vec::new());
+        let (mut parked, mut under_way, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
         self.scan(|entry| {
             let id = entry.observed.credential.to_string();
+            let found = entry.observed.versions.iter().filter(|version| version.origin == Origin::Found);
+            unknown.extend(found.map(|version| version.handle.to_string()));
             parked.extend(entry.observed.trouble.parked.then(|| id.clone()));
             under_way.extend(entry.observed.rotation.is_some().then_some(id));
         });
@@ -82,7 +82,9 @@ impl Stage {
                 let mut guard = self.world();
                 let world = &mut *guard;
                 world.policies[credential].mode = Mode::Automatic;
-                let strays: Vec<usize> = world.platform.live_of(credential).filter(|at| world.is_stray(*at)).collect();
+                world.platform.disabled.clear();
+                let known = |at: &usize| world.is_stray(*at) || world.is_lost(*at, &unknown);
+                let strays: Vec<usize> = world.platform.live_of(credential, world.now).filter(known).collect();
                 for index in strays {
                     let World { platform, random, now, .. } = &mut *world;
                     platform.remove(*now, random, index, Who::Person);
@@ -114,14 +116,20 @@ impl World {
         one.made_by == Who::Person && one.name.ends_with(SUCCESSOR_SUFFIX)
     }
 
+    /// We asked for it, the answer was lost, and nothing tells that it is ours: only a person can know.
+    fn is_lost(&self, index: usize, unknown: &[String]) -> bool {
+        let one = &self.platform.minted[index];
+        one.made_by == Who::Us && !one.handed_out && unknown.contains(&one.handle)
+    }
+
     /// What consumers read is nothing that the platform accepts for long, and a person did it.
     fn is_broken_by_hand(&self, credential: usize) -> bool {
         self.policies[credential].deliver.iter().any(|destination| {
             let slot =
                 self.shelves.get(&*destination.store).and_then(|shelf| shelf.slots.get(destination.path.as_str()));
             let read = slot.and_then(|slot| slot.read()).and_then(|secret| self.platform.by_secret(secret));
-            read.is_none_or(|index| !self.platform.minted[index].is_live())
-        }) || self.shelves["one"].slots[&place(credential)].foul
+            read.is_none_or(|index| !self.platform.minted[index].is_live(self.now))
+        }) || self.shelves["one"].slots.get(&place(credential)).is_some_and(|slot| slot.foul)
     }
 
     /// The person undoes what was written by hand: readers get again what they got through us.
@@ -141,26 +149,54 @@ impl World {
             let trouble = &entry.observed.trouble;
             return Some(format!("a rotation is under way ({})", trouble.last_error.as_deref().unwrap_or("no error")));
         }
-        // What people made beside it, and gave a name of their own, is theirs.
-        let first = self.platform.parents.len();
-        let theirs = |index: &usize| *index >= first && self.platform.minted[*index].made_by == Who::Person;
-        let live: Vec<usize> = self.platform.live_of(credential).filter(|index| !theirs(index)).collect();
-        let [index] = live[..] else { return Some(format!("{} versions live", live.len())) };
+        let kind = self.platform.kind(credential);
+        let Some(recorded) = entry.observed.current().map(|version| version.handle.as_str()) else {
+            return Some("nothing is current on record".to_owned());
+        };
+        // What people made beside it under a name of their own, or brought back, is theirs.
+        let theirs = |index: &usize| {
+            let one = &self.platform.minted[*index];
+            let made_beside = one.made_by == Who::Person && one.created_at >= self.began && !kind.is_assisted();
+            made_beside || one.came_back && one.handle != recorded
+        };
+        let live: Vec<usize> = self.platform.live_of(credential, self.now).filter(|index| !theirs(index)).collect();
+        let index = match live[..] {
+            [index] => index,
+            // They go when their time is over.
+            _ if kind.expires() => self.platform.by_handle(recorded)?,
+            _ => return Some(format!("{} versions live", live.len())),
+        };
         let one = &self.platform.minted[index];
         for destination in &self.policies[credential].deliver {
-            let slot =
-                self.shelves.get(&*destination.store).and_then(|shelf| shelf.slots.get(destination.path.as_str()));
-            if slot.and_then(|slot| slot.read()) != Some(&one.secret) {
+            if self.served(destination) != Some(index) {
                 return Some(format!("{destination} does not serve {}", one.handle));
             }
         }
-        if self.platform.facts.names && one.named_by == Who::Us && one.name != entry.observed.name {
+        if kind.facts.names && one.named_by == Who::Us && one.name != entry.observed.name {
             return Some(format!("{} is called {} and not {}", one.handle, one.name, entry.observed.name));
         }
         if !one.is_accepted(self.now) {
             return Some(format!("{} is not accepted", one.handle));
         }
-        let recorded = entry.observed.current().map(|version| version.handle.as_str());
-        (recorded != Some(one.handle.as_str())).then(|| format!("{} is not current on record", one.handle))
+        if recorded != one.handle {
+            return Some(format!("{} is not current on record", one.handle));
+        }
+        self.untied(one, entry)
+    }
+
+    /// What a version must not be at the goal, beside what readers see.
+    fn untied(&self, one: &Minted, entry: &Entry) -> Option<String> {
+        let kind = self.platform.kind(one.credential);
+        if let Some(with) = one.minted_with.filter(|_| one.made_by == Who::Us)
+            && !self.platform.minted[with].is_live(self.now)
+        {
+            return Some(format!("{} was minted with what is gone", one.handle));
+        }
+        let since = |version: &domain::Version| {
+            let end = version.expires_at?.saturating_add(kind.facts.propagation).ok()?;
+            Some(self.now.duration_since(end)).filter(|_| version.dead_at.is_none() && version.secret_held)
+        };
+        let late = entry.observed.versions.iter().find(|version| since(version) > Some(DEAD_WITHIN));
+        late.map(|version| format!("{} expired long ago and is not proved dead", version.handle))
     }
 }

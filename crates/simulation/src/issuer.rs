@@ -3,17 +3,20 @@
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
-use domain::{FactSheet, Handle, IssuerFacts, Marker, Overlap, Parent, Timestamp, Usage};
+use domain::{
+    Ending, FactSheet, Handle, Idempotency, IssuerFacts, Marker, Minting, Parent, Performer, Timestamp, Usage,
+};
 use driver::{
-    DriverError, Found, IssueRequest, Issued, Issuer, IssuerCheck, Kind, Listing, ListingStream, Lookup, Renamer,
-    Revoked, Scope, Subject, Ticket, Trial, UsageSource, Verifier,
+    Assisted, Declared, Disabler, DriverError, Found, IssueRequest, Issued, Issuer, IssuerCheck, Kind, Listing,
+    ListingStream, Lookup, Minter, Renamer, Revoked, Scope, Subject, Ticket, Trial, UsageSource, Verifier,
 };
 use futures_util::{StreamExt as _, stream};
 use secret::{Secret, SecretMap};
 
 use crate::{
     event::{Fault, Verb},
-    platform::{Minted, PlatformFacts, Refusal, Who},
+    kind::KINDS,
+    platform::{Minted, Refusal, Wanted, Who},
     stage::{STALE, Stage, World},
 };
 
@@ -21,8 +24,9 @@ use crate::{
 const PAGE: usize = 4;
 
 pub(crate) struct ModelIssuer {
-    stage: Arc<Stage>,
-    facts: PlatformFacts,
+    pub(crate) stage: Arc<Stage>,
+    facts: FactSheet,
+    tells_time: bool,
 }
 
 impl fmt::Debug for ModelIssuer {
@@ -33,54 +37,83 @@ impl fmt::Debug for ModelIssuer {
 
 impl ModelIssuer {
     pub(crate) fn new(stage: &Arc<Stage>) -> Self {
-        Self { stage: stage.clone(), facts: stage.world().platform.facts }
+        let world = stage.world();
+        Self { stage: stage.clone(), facts: world.platform.sheet(), tells_time: world.platform.tells_time }
     }
 
     async fn page(&self, scope: Scope, number: usize) -> Result<(Listing, bool), DriverError> {
         let words = || format!("list page {number} of {}", if scope == Scope::All { "all" } else { "siblings" });
         let scope_of = scope.clone();
-        let tells_time = self.facts.tells_time;
+        let tells_time = self.tells_time;
         let page = move |world: &mut World, fault: Option<Fault>| {
             let parent = match &scope_of {
                 Scope::All => None,
                 Scope::Siblings(subject) => Some(world.platform.parents[index(subject)]),
             };
             let age = if fault == Some(Fault::Stale) { STALE } else { domain::Duration::ZERO };
-            let at = world.now.saturating_sub(age).unwrap();
-            let shown = world.platform.listed(at);
-            let shown =
-                shown.filter(|one| parent.is_none_or(|parent| world.platform.parents[one.credential] == parent));
+            let at = world.frozen_at().unwrap_or_else(|| world.now.saturating_sub(age).unwrap());
+            let within = |credential: usize| parent.is_none_or(|parent| world.platform.parents[credential] == parent);
+            let shown = world.platform.listed(at).filter(|one| within(one.credential));
             let all: Vec<Found> = shown.map(|one| found(world, one)).collect();
             let more = all.len() > (number + 1) * PAGE;
             let keep = |at: usize| fault != Some(Fault::Short) || at % 2 == 1;
             let found = all.into_iter().skip(number * PAGE).take(PAGE).enumerate();
             let found = found.filter(|(at, _)| keep(*at)).map(|(_, found)| found).collect();
-            Ok((Listing { found, declared: Vec::new(), total: None, at: tells_time.then_some(world.now) }, more))
+            let declared = if number == 0 { declared(world, within) } else { Vec::new() };
+            Ok((Listing { found, declared, total: None, at: tells_time.then_some(world.now) }, more))
         };
         self.stage.cross(Verb::List, words, None, page).await
     }
 }
 
 /// The scenario's number of a credential, which is also its locator.
-fn index(subject: &Subject) -> usize {
+pub(crate) fn index(subject: &Subject) -> usize {
     subject.locator.parse().unwrap()
 }
 
+fn names(world: &World, credential: usize, name: &str) -> Vec<String> {
+    vec!["acme".to_owned(), format!("app{}", world.platform.parents[credential]), name.to_owned()]
+}
+
+fn minted_from(world: &World, credential: usize) -> Option<Vec<String>> {
+    let parent = world.platform.kind(credential).minted_from?;
+    Some(names(world, parent, &format!("key{parent}")))
+}
+
+/// What is to exist although a listing may show nothing of it.
+fn declared(world: &World, within: impl Fn(usize) -> bool) -> Vec<Declared> {
+    let all = (0..world.platform.parents.len()).filter(|credential| within(*credential));
+    let unseen = |credential: &usize| {
+        let kind = world.platform.kind(*credential);
+        kind.expires() || !kind.facts.lists_versions
+    };
+    let declare = |credential: usize| Declared {
+        names: names(world, credential, &format!("key{credential}")),
+        title: "A key".to_owned(),
+        locator: credential.to_string(),
+        kind: KINDS[credential],
+        owner: None,
+        minted_from: minted_from(world, credential),
+    };
+    all.filter(unseen).map(declare).collect()
+}
+
 fn found(world: &World, one: &Minted) -> Found {
-    let parent = world.platform.parents[one.credential];
+    let kind = world.platform.kind(one.credential);
+    let off = world.platform.disabled.contains(&world.platform.parents[one.credential]);
     Found {
-        names: vec!["acme".to_owned(), format!("app{parent}"), one.name.clone()],
+        names: names(world, one.credential, &one.name),
         title: one.title.clone(),
         handle: Handle::parse(&one.handle).unwrap(),
         locator: one.credential.to_string(),
-        kind: "",
-        marker: one.marker.as_ref().and_then(|marker| Marker::find(marker.as_str())),
+        kind: KINDS[one.credential],
+        marker: one.marker.as_ref().filter(|_| kind.shows_marks()).and_then(|marker| Marker::find(marker.as_str())),
         created_at: one.created_at,
-        expires_at: None,
+        expires_at: one.expires_at,
         owner: None,
-        parent: Parent::Enabled,
-        protected: false,
-        minted_from: None,
+        parent: if off { Parent::Disabled } else { Parent::Enabled },
+        protected: kind.protected,
+        minted_from: minted_from(world, one.credential),
     }
 }
 
@@ -95,13 +128,7 @@ fn refused(refusal: Refusal) -> DriverError {
 #[async_trait]
 impl Issuer for ModelIssuer {
     fn facts(&self) -> FactSheet {
-        IssuerFacts {
-            overlap: Overlap::Concurrent { live_max: self.facts.live_max },
-            names: self.facts.names,
-            usage: self.facts.usage,
-            ..IssuerFacts::overlapping(self.facts.propagation)
-        }
-        .into()
+        self.facts.clone()
     }
 
     async fn check(&self) -> Result<IssuerCheck, DriverError> {
@@ -126,7 +153,7 @@ impl Issuer for ModelIssuer {
         let words = format!("look up c{} {handle}", index(subject));
         let handle = handle.to_string();
         let look = move |world: &mut World, _: Option<Fault>| {
-            let one = world.platform.minted.iter().find(|one| one.handle == handle && one.is_live());
+            let one = world.platform.minted.iter().find(|one| one.handle == handle && one.is_live(world.now));
             Ok(one.map_or(Lookup::Gone, |one| Lookup::There { name: one.name.clone(), title: one.title.clone() }))
         };
         self.stage.cross(Verb::LookUp, || words, None, look).await
@@ -134,21 +161,25 @@ impl Issuer for ModelIssuer {
 
     async fn issue(&self, request: &IssueRequest<'_>, ticket: &Ticket) -> Result<Issued, DriverError> {
         let credential = index(&request.subject);
-        let (name, title) = (request.name.clone(), request.title.clone());
-        let words = format!("issue c{credential} as {name}");
-        let marker = Marker::find(request.marker.as_str());
+        let words = format!("issue c{credential} as {}", request.name);
+        let wanted = wanted(self.facts.of(KINDS[credential]), request);
+        let with = request.minted_from.map(secret_text);
         let issue = move |world: &mut World, _: Option<Fault>| {
             world.before_our_issue(credential);
+            let minted_with = world.parent_version(credential, with.as_deref())?;
+            let wanted = Wanted { minted_with, ..wanted.clone() };
             let World { platform, random, now, .. } = world;
-            let minted = platform.mint(*now, random, credential, &name, &title, marker.clone(), Who::Us);
-            let one = &platform.minted[minted.map_err(refused)?];
+            let ours = wanted.chosen.is_some();
+            let minted = platform.mint(*now, random, wanted).map_err(refused)?;
+            world.after_our_issue(minted);
+            let one = &world.platform.minted[minted];
             Ok(Issued {
                 handle: Handle::parse(&one.handle).unwrap(),
-                name: name.clone(),
-                title: title.clone(),
+                name: one.name.clone(),
+                title: one.title.clone(),
                 created_at: one.created_at,
-                expires_at: None,
-                secret: secret(&one.handle, &one.secret),
+                expires_at: one.expires_at,
+                secret: if ours { chosen(&one.secret) } else { secret(&one.handle, &one.secret) },
             })
         };
         self.stage.cross(Verb::Issue, || words, Some((credential, ticket)), issue).await
@@ -176,23 +207,41 @@ impl Issuer for ModelIssuer {
     }
 
     fn renamer(&self) -> Option<&dyn Renamer> {
-        if self.facts.names { Some(self) } else { None }
+        self.facts.all().any(|facts| facts.names).then_some(self)
     }
 
     fn usage(&self) -> Option<&dyn UsageSource> {
-        if self.facts.usage { Some(self) } else { None }
+        self.facts.all().any(|facts| facts.usage).then_some(self)
+    }
+
+    fn minter(&self) -> Option<&dyn Minter> {
+        self.facts.all().any(|facts| facts.minting == Minting::ByUs).then_some(self)
+    }
+
+    fn disabler(&self) -> Option<&dyn Disabler> {
+        self.facts.all().any(|facts| facts.disable).then_some(self)
+    }
+
+    fn assisted(&self) -> Option<&dyn Assisted> {
+        let by_person = |facts: &IssuerFacts| facts.issued_by == Performer::Person || facts.ending == Ending::ByPerson;
+        self.facts.all().any(by_person).then_some(self)
     }
 }
 
 #[async_trait]
 impl Verifier for ModelIssuer {
     async fn verify(&self, subject: &Subject, handle: &Handle, secret: &SecretMap) -> Result<Trial, DriverError> {
-        let words = format!("verify c{} {handle}", index(subject));
+        let credential = index(subject);
+        let words = format!("verify c{credential} {handle}");
         let secret = secret_text(secret);
         let verify = move |world: &mut World, _: Option<Fault>| {
-            let found = world.platform.by_secret(&secret).map(|index| &world.platform.minted[index]);
-            let accepted = found.is_some_and(|one| one.is_accepted(world.now));
-            Ok(if accepted { Trial::Accepted } else { Trial::Refused("unknown credential".to_owned()) })
+            let own = |index: &usize| world.platform.minted[*index].credential == credential;
+            let found = world.platform.by_secret(&secret).filter(own);
+            if !found.is_some_and(|index| world.platform.accepts(index, world.now)) {
+                return Ok(Trial::Refused("unknown credential".to_owned()));
+            }
+            world.step_in_the_gap(credential);
+            Ok(Trial::Accepted)
         };
         self.stage.cross(Verb::Verify, || words, None, verify).await
     }
@@ -213,7 +262,7 @@ impl Renamer for ModelIssuer {
         let (handle, name, title) = (handle.to_string(), name.to_owned(), title.to_owned());
         let rename = move |world: &mut World, _: Option<Fault>| {
             let index = world.platform.by_handle(&handle).ok_or(Refusal::NotFound).map_err(refused)?;
-            world.platform.rename(index, &name, &title, Who::Us).map_err(refused)
+            world.platform.rename(world.now, index, &name, &title, Who::Us).map_err(refused)
         };
         self.stage.cross(Verb::Rename, || words, Some((credential, ticket)), rename).await
     }
@@ -225,7 +274,7 @@ impl UsageSource for ModelIssuer {
         let words = format!("usage of c{} {handle}", index(subject));
         let handle = handle.to_string();
         // Records lag, as the rest of the platform does.
-        let lag = self.facts.propagation / 2;
+        let lag = self.facts.of(KINDS[index(subject)]).propagation / 2;
         let usage = move |world: &mut World, _: Option<Fault>| {
             world.consumers_call();
             let through = world.now.saturating_sub(lag).unwrap();
@@ -242,6 +291,30 @@ pub(crate) fn secret(handle: &str, secret: &str) -> SecretMap {
         ("client_id".to_owned(), Secret::from_text(handle)),
         ("client_secret".to_owned(), Secret::from_text(secret)),
     ])
+}
+
+/// A value that we chose: the platform adds nothing to it.
+pub(crate) fn chosen(secret: &str) -> SecretMap {
+    SecretMap::new([("client_secret".to_owned(), Secret::from_text(secret))])
+}
+
+fn wanted(facts: &IssuerFacts, request: &IssueRequest<'_>) -> Wanted {
+    let token = (facts.idempotency == Idempotency::ClientToken).then(|| request.token.0.clone());
+    Wanted {
+        credential: index(&request.subject),
+        name: request.name.clone(),
+        title: request.title.clone(),
+        marker: Marker::find(request.marker.as_str()),
+        token,
+        chosen: request.chosen.map(secret_text),
+        minted_with: None,
+        by: Who::Us,
+    }
+}
+
+/// What a person hands over.
+pub(crate) fn text(secret: &Secret) -> String {
+    secret.expose_text().unwrap_or_default().to_owned()
 }
 
 /// The part of a secret that the gateway of this world looks at.

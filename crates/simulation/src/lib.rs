@@ -8,11 +8,16 @@
 //! What it deliberately does not do: it takes no time, opens no socket, and asks nothing of the engine's inside.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "everything here is a test")]
 
+mod abilities;
 mod command;
 mod consumers;
+mod errands;
 mod event;
+mod gaps;
 mod goal;
 mod issuer;
+mod kind;
+mod matrix;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod people;
@@ -27,11 +32,15 @@ mod shrink;
 mod stage;
 mod store;
 mod survey;
+mod terms;
 
 pub use command::simulate;
 pub use event::{Act, Event, Events, Fault, Verb};
+pub use kind::{Family, Kind};
+pub use matrix::matrix;
 pub use play::{Played, play};
 pub use promises::{Breach, Promise};
-pub use scenario::{Scenario, Terms, matrix};
+pub use scenario::Scenario;
 pub use shrink::shrink;
 pub use survey::{SingleFaults, single_faults};
+pub use terms::Terms;

@@ -10,9 +10,10 @@ use std::{
 
 use crate::{
     event::{Event, Events, Fault},
+    matrix::matrix,
     play::play,
     promises::Breach,
-    scenario::{Scenario, matrix},
+    scenario::Scenario,
 };
 
 /// Each with what is wrong with it.

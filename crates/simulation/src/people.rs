@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use crate::{
     consumers::{Consumer, place},
     event::{Act, Change, Event},
-    platform::Who,
+    platform::{Wanted, Who},
     stage::{Stage, World},
 };
 
@@ -20,7 +20,7 @@ pub(crate) fn act(stage: &Stage, act: Act) {
         Act::Hold(credential) => hold(stage, credential),
         Act::Release(credential) => release(stage, credential),
         Act::Rotate(credential) => rotate(stage, credential),
-        Act::RollBack(credential) => stage.world().wishes.push(credential),
+        Act::RollBack(_) | Act::Import(_) | Act::ImportWrong(_) => stage.world().wishes.push(act),
         act => at_the_platform(&mut stage.world(), act),
     }
 }
@@ -91,13 +91,14 @@ pub(crate) fn rotate(stage: &Stage, credential: usize) {
 
 fn at_the_platform(world: &mut World, act: Act) {
     let credential = act.credential();
-    let mut live = world.platform.live_of(credential);
+    let mut live = world.platform.live_of(credential, world.now);
     let (oldest, newest) = match (live.next(), live.next_back()) {
         (oldest, None) => (oldest, oldest),
         both => both,
     };
     drop(live);
     let World { platform, random, now, fooled, .. } = &mut *world;
+    let parent = platform.parents[credential];
     match act {
         Act::RemoveNewest(_) => drop(newest.map(|index| platform.remove(*now, random, index, Who::Person))),
         Act::RemoveOldest(_) => drop(oldest.map(|index| platform.remove(*now, random, index, Who::Person))),
@@ -106,11 +107,20 @@ fn at_the_platform(world: &mut World, act: Act) {
             *fooled = true;
             let name = format!("key{credential}{SUCCESSOR_SUFFIX}");
             // The platform may refuse; then the person lets it be.
-            platform.mint(*now, random, credential, &name, "by hand", None, Who::Person).ok();
+            platform.mint(*now, random, Wanted::by_hand(credential, &name, "by hand")).ok();
         }
         Act::Rename(_) => {
             let Some(index) = oldest else { return };
-            platform.rename(index, &format!("mine{credential}"), "renamed", Who::Person).ok();
+            platform.rename(*now, index, &format!("mine{credential}"), "renamed", Who::Person).ok();
+        }
+        Act::Restore(_) => {
+            *fooled = true;
+            platform.restore(credential, *now);
+        }
+        Act::SwitchOff(_) if !platform.disabled.contains(&parent) => platform.disabled.push(parent),
+        Act::SwitchOn(_) => {
+            platform.disabled.retain(|off| *off != parent);
+            world.switched_on.insert(parent, world.now);
         }
         Act::WriteOld(_) => {
             let Some(index) = oldest else { return };
@@ -118,7 +128,13 @@ fn at_the_platform(world: &mut World, act: Act) {
             write(world, credential, &secret);
         }
         Act::WriteJunk(_) => write(world, credential, "changeme"),
-        Act::Hold(_) | Act::Release(_) | Act::Rotate(_) | Act::RollBack(_) => {}
+        Act::Hold(_)
+        | Act::Release(_)
+        | Act::Rotate(_)
+        | Act::RollBack(_)
+        | Act::Import(_)
+        | Act::ImportWrong(_)
+        | Act::SwitchOff(_) => {}
     }
 }
 

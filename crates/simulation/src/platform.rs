@@ -1,23 +1,16 @@
-//! A model platform: what it has minted, under which names, and what its gateway accepts.
+//! A model platform: what it has minted, under which names, and what its gateway accepts. It differs by facts alone.
 
-use domain::{Duration, Marker, Timestamp};
+use domain::{Duration, FactSheet, IssuerFacts, Marker, Timestamp};
 use twin::Random;
 
-/// What is true of the platform.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PlatformFacts {
-    pub names: bool,
-    pub usage: bool,
-    pub live_max: Option<u32>,
-    pub propagation: Duration,
-    /// Whether a listing tells the platform's clock.
-    pub tells_time: bool,
-}
+use crate::kind::{KINDS, Kind};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Who {
     Us,
     Person,
+    /// Its time was over, or a newer one took its place.
+    Itself,
 }
 
 #[derive(Debug)]
@@ -28,14 +21,23 @@ pub(crate) struct Minted {
     pub(crate) marker: Option<Marker>,
     pub(crate) made_by: Who,
     pub(crate) created_at: Timestamp,
+    pub(crate) expires_at: Option<Timestamp>,
     accepted_from: Timestamp,
     pub(crate) removed: Option<Removed>,
+    pub(crate) disabled_at: Option<Timestamp>,
     pub(crate) name: String,
     pub(crate) title: String,
     pub(crate) named_by: Who,
+    /// The request that made it, where the platform remembers requests.
+    token: Option<String>,
+    /// The version of another credential with which it was minted.
+    pub(crate) minted_with: Option<usize>,
     /// Whether consumers could ever read it.
     pub(crate) handed_out: bool,
-    /// Consumers' uses as spans: first and last call of an unbroken series.
+    /// A person removed it and took that back.
+    pub(crate) came_back: bool,
+    /// Consumers' uses as spans: first and last call of an unbroken series. What was refused while it was switched off
+    /// counts too.
     pub(crate) used: Vec<(Timestamp, Timestamp)>,
 }
 
@@ -47,21 +49,28 @@ pub(crate) struct Removed {
 }
 
 impl Minted {
-    pub(crate) fn is_live(&self) -> bool {
-        self.removed.is_none()
+    /// Whether the platform has it on record.
+    pub(crate) fn is_live(&self, now: Timestamp) -> bool {
+        self.was_live(now)
     }
 
     fn was_live(&self, at: Timestamp) -> bool {
-        self.created_at <= at && self.removed.is_none_or(|removed| removed.at > at)
+        self.created_at <= at
+            && self.removed.is_none_or(|removed| removed.at > at)
+            && self.expires_at.is_none_or(|end| end > at)
     }
 
     pub(crate) fn is_accepted(&self, now: Timestamp) -> bool {
-        self.accepted_from <= now && self.removed.is_none_or(|removed| now < removed.accepted_until)
+        self.accepted_from <= now
+            && self.disabled_at.is_none()
+            && self.expires_at.is_none_or(|end| now < end)
+            && self.removed.is_none_or(|removed| now < removed.accepted_until)
     }
 
     /// Moments at which the gateway changes its mind.
     fn turns(&self) -> impl Iterator<Item = Timestamp> {
-        [Some(self.accepted_from), self.removed.map(|removed| removed.accepted_until)].into_iter().flatten()
+        let ends = [self.removed.map(|removed| removed.accepted_until), self.expires_at];
+        std::iter::once(self.accepted_from).chain(ends.into_iter().flatten())
     }
 
     /// The latest use that was not after `through`.
@@ -70,12 +79,45 @@ impl Minted {
     }
 }
 
+/// What somebody asks the platform to make.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) credential: usize,
+    pub(crate) name: String,
+    pub(crate) title: String,
+    pub(crate) marker: Option<Marker>,
+    pub(crate) token: Option<String>,
+    pub(crate) chosen: Option<String>,
+    pub(crate) minted_with: Option<usize>,
+    pub(crate) by: Who,
+}
+
+impl Wanted {
+    pub(crate) fn by_hand(credential: usize, name: &str, title: &str) -> Self {
+        Self {
+            credential,
+            name: name.to_owned(),
+            title: title.to_owned(),
+            marker: None,
+            token: None,
+            chosen: None,
+            minted_with: None,
+            by: Who::Person,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Platform {
-    pub(crate) facts: PlatformFacts,
+    /// The facts of each credential.
+    pub(crate) kinds: Vec<Kind>,
+    /// Whether a listing tells the platform's clock.
+    pub(crate) tells_time: bool,
     pub(crate) minted: Vec<Minted>,
     /// Which application each credential belongs to.
     pub(crate) parents: Vec<usize>,
+    /// Applications that are switched off.
+    pub(crate) disabled: Vec<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,8 +128,17 @@ pub(crate) enum Refusal {
 }
 
 impl Platform {
-    pub(crate) fn new(facts: PlatformFacts, parents: Vec<usize>) -> Self {
-        Self { facts, minted: Vec::new(), parents }
+    pub(crate) fn new(kinds: Vec<Kind>, tells_time: bool, parents: Vec<usize>) -> Self {
+        Self { kinds, tells_time, minted: Vec::new(), parents, disabled: Vec::new() }
+    }
+
+    pub(crate) fn sheet(&self) -> FactSheet {
+        let kinds = KINDS.into_iter().zip(&self.kinds).map(|(word, kind)| (word, kind.facts.clone()));
+        FactSheet::new(IssuerFacts::overlapping(Duration::ZERO), kinds)
+    }
+
+    pub(crate) fn kind(&self, credential: usize) -> &Kind {
+        &self.kinds[credential]
     }
 
     pub(crate) fn by_handle(&self, handle: &str) -> Option<usize> {
@@ -95,78 +146,129 @@ impl Platform {
     }
 
     pub(crate) fn by_secret(&self, secret: &str) -> Option<usize> {
-        self.minted.iter().position(|one| one.secret == secret)
+        self.minted.iter().rposition(|one| one.secret == secret)
     }
 
-    pub(crate) fn live_of(&self, credential: usize) -> impl DoubleEndedIterator<Item = usize> {
-        let of = move |(_, one): &(usize, &Minted)| one.credential == credential && one.is_live();
+    /// Whether the gateway lets a caller in who has this version.
+    pub(crate) fn accepts(&self, index: usize, now: Timestamp) -> bool {
+        let one = &self.minted[index];
+        one.is_accepted(now) && !self.disabled.contains(&self.parents[one.credential])
+    }
+
+    pub(crate) fn live_of(&self, credential: usize, now: Timestamp) -> impl DoubleEndedIterator<Item = usize> {
+        let of = move |(_, one): &(usize, &Minted)| one.credential == credential && one.is_live(now);
         self.minted.iter().enumerate().filter(of).map(|(index, _)| index)
     }
 
-    pub(crate) fn live_under(&self, parent: usize) -> usize {
-        self.minted.iter().filter(|one| one.is_live() && self.parents[one.credential] == parent).count()
+    pub(crate) fn live_under(&self, parent: usize, now: Timestamp) -> usize {
+        self.minted.iter().filter(|one| one.is_live(now) && self.parents[one.credential] == parent).count()
     }
 
-    fn name_taken(&self, name: &str, parent: usize, but: Option<usize>) -> bool {
-        self.facts.names
+    fn name_taken(&self, now: Timestamp, name: &str, credential: usize, but: Option<usize>) -> bool {
+        let parent = self.parents[credential];
+        self.kinds[credential].facts.names
             && self.minted.iter().enumerate().any(|(index, one)| {
-                one.is_live() && self.parents[one.credential] == parent && one.name == name && Some(index) != but
+                one.is_live(now) && self.parents[one.credential] == parent && one.name == name && Some(index) != but
             })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a record of a mint has as many parts")]
-    pub(crate) fn mint(
-        &mut self,
-        now: Timestamp,
-        random: &mut Random,
-        credential: usize,
-        name: &str,
-        title: &str,
-        marker: Option<Marker>,
-        made_by: Who,
-    ) -> Result<usize, Refusal> {
-        let parent = self.parents[credential];
-        if self.name_taken(name, parent, None) {
+    pub(crate) fn mint(&mut self, now: Timestamp, random: &mut Random, wanted: Wanted) -> Result<usize, Refusal> {
+        let kind = self.kinds[wanted.credential].clone();
+        if let Some(same) = self.made_before(now, &wanted) {
+            return Ok(same);
+        }
+        if self.name_taken(now, &wanted.name, wanted.credential, None) {
             return Err(Refusal::NameTaken);
         }
-        if self.facts.live_max.is_some_and(|max| self.live_under(parent) >= max as usize) {
+        let live = self.live_under(self.parents[wanted.credential], now);
+        if kind.facts.live_max().is_some_and(|max| live >= max as usize) {
             return Err(Refusal::NoSlot);
         }
         let number = self.minted.len() + 1;
+        let secret = wanted.chosen.unwrap_or_else(|| format!("s3cr3t-{number}-{}", random.hex()));
+        let accepted_from = now.saturating_add(lag(kind.facts.propagation, random)).unwrap();
+        if kind.replaces() {
+            self.replace(now, wanted.credential, accepted_from);
+        }
         self.minted.push(Minted {
             handle: format!("h{number}"),
-            credential,
-            secret: format!("s3cr3t-{number}-{}", random.hex()),
-            marker,
-            made_by,
+            credential: wanted.credential,
+            secret,
+            marker: wanted.marker,
+            made_by: wanted.by,
             created_at: now,
-            accepted_from: now.saturating_add(lag(self.facts.propagation, random)).unwrap(),
+            expires_at: kind.life.map(|life| now.saturating_add(life).unwrap()),
+            accepted_from,
             removed: None,
-            name: name.to_owned(),
-            title: title.to_owned(),
-            named_by: made_by,
+            disabled_at: None,
+            name: wanted.name,
+            title: wanted.title,
+            named_by: wanted.by,
+            token: wanted.token,
+            minted_with: wanted.minted_with,
             handed_out: false,
+            came_back: false,
             used: Vec::new(),
         });
         Ok(number - 1)
     }
 
-    /// `Ok(false)`: it was gone already.
+    /// The same request again, where the platform knows it: by its token, or since the value is there already.
+    fn made_before(&self, now: Timestamp, wanted: &Wanted) -> Option<usize> {
+        self.minted.iter().rposition(|one| {
+            let token = wanted.token.is_some() && one.token == wanted.token;
+            let value = wanted.chosen.as_ref() == Some(&one.secret) && one.is_live(now);
+            one.credential == wanted.credential && (token || value)
+        })
+    }
+
+    /// The old one works until the new one does, and no moment longer.
+    fn replace(&mut self, now: Timestamp, credential: usize, until: Timestamp) {
+        for one in self.minted.iter_mut().filter(|one| one.credential == credential && one.is_live(now)) {
+            one.removed = Some(Removed { at: now, by: Who::Itself, accepted_until: until });
+        }
+    }
+
+    /// `false`: it was gone already.
     pub(crate) fn remove(&mut self, now: Timestamp, random: &mut Random, index: usize, by: Who) -> bool {
-        let accepted_until = now.saturating_add(lag(self.facts.propagation, random)).unwrap();
         let one = &mut self.minted[index];
-        if one.removed.is_some() {
+        let accepted_until = now.saturating_add(lag(self.kinds[one.credential].facts.propagation, random)).unwrap();
+        if !one.is_live(now) {
             return false;
         }
         one.removed = Some(Removed { at: now, by, accepted_until });
         true
     }
 
-    pub(crate) fn rename(&mut self, index: usize, name: &str, title: &str, by: Who) -> Result<(), Refusal> {
-        if !self.minted[index].is_live() {
+    /// A person takes their removal back.
+    pub(crate) fn restore(&mut self, credential: usize, now: Timestamp) {
+        let full = self.kinds[credential].facts.live_max();
+        let full = full.is_some_and(|max| self.live_under(self.parents[credential], now) >= max as usize);
+        // Of a password there is one, and what it was before is known to nobody.
+        if full || self.kinds[credential].replaces() {
+            return;
+        }
+        let by_person = |one: &&mut Minted| {
+            one.credential == credential && one.removed.is_some_and(|removed| removed.by == Who::Person)
+        };
+        if let Some(one) = self.minted.iter_mut().rev().find(by_person) {
+            one.removed = None;
+            one.came_back = true;
+        }
+    }
+
+    pub(crate) fn rename(
+        &mut self,
+        now: Timestamp,
+        index: usize,
+        name: &str,
+        title: &str,
+        by: Who,
+    ) -> Result<(), Refusal> {
+        if !self.minted[index].is_live(now) {
             return Err(Refusal::NotFound);
         }
-        if self.name_taken(name, self.parents[self.minted[index].credential], Some(index)) {
+        if self.name_taken(now, name, self.minted[index].credential, Some(index)) {
             return Err(Refusal::NameTaken);
         }
         name.clone_into(&mut self.minted[index].name);
@@ -177,7 +279,8 @@ impl Platform {
 
     /// What a listing shows that is as old as `at`.
     pub(crate) fn listed(&self, at: Timestamp) -> impl Iterator<Item = &Minted> {
-        self.minted.iter().filter(move |one| one.was_live(at))
+        let listed = |one: &&Minted| self.kinds[one.credential].facts.lists_versions;
+        self.minted.iter().filter(move |one| one.was_live(at)).filter(listed)
     }
 
     /// The next moment after `now` at which the gateway changes its mind about anything.

@@ -18,9 +18,10 @@ use futures_util::FutureExt as _;
 use secret::{Keyring, RootKey};
 
 use crate::{
-    event::{Event, Verb},
+    errands::Errands,
+    event::{Act, Event, Verb},
     goal::Help,
-    issuer::ModelIssuer,
+    issuer::{self, ModelIssuer},
     people,
     policies::Configured,
     ports::ports,
@@ -32,8 +33,8 @@ use crate::{
 
 /// Runs until nothing of a scenario is left to happen.
 const RUNS_MAX: usize = 900;
-/// Runs from then on until everything is at its goal. A rotation takes a dozen, each help by a person some more, and
-/// a straggler is asked after once in an hour or two.
+/// Runs from then on, and from the last call of a straggler, until everything is at its goal. A rotation takes a
+/// dozen, and each help by a person some more.
 const CALM_RUNS_MAX: usize = 300;
 /// Time between two runs at most, once nothing is left to happen.
 const CALM_PAUSE: Duration = Duration::from_hours(24);
@@ -56,7 +57,8 @@ pub struct Played {
 /// Plays a scenario to its end. `tell` keeps the timeline.
 pub fn play(scenario: &Scenario, tell: bool) -> Played {
     let stage = Stage::new(scenario.world(tell));
-    let mut player = Player { stage, scenario, engine: None, starts: 0, help: Help::default() };
+    let errands = Errands::new(scenario.seed, scenario.fallible);
+    let mut player = Player { stage, scenario, engine: None, starts: 0, help: Help::default(), errands };
     let runs = player.play();
     let lines = player.stage.read(|db| Box::pin(db.journal_from(0)));
     player.look_for_secrets(&lines);
@@ -77,6 +79,7 @@ struct Player<'a> {
     engine: Option<Engine>,
     starts: u64,
     help: Help,
+    errands: Errands,
 }
 
 impl Player<'_> {
@@ -85,7 +88,9 @@ impl Player<'_> {
         for run in 0..RUNS_MAX {
             let before = self.stage.world().effects;
             let next_at = self.run();
+            self.run_errands();
             self.stage.check_records();
+            self.stage.check_expired();
             if self.stage.world().breach.is_some() {
                 return run;
             }
@@ -97,7 +102,7 @@ impl Player<'_> {
                 let missing = self.stage.missing();
                 let changed = self.stage.world().effects != before;
                 match missing {
-                    None if quiet > 0 && changed => {
+                    None if quiet > 0 && changed && !self.scenario.terms.expires() => {
                         self.stage.world().breach(Promise::QuietAtRest, || "an effect at the goal".to_owned());
                         return run;
                     }
@@ -202,13 +207,66 @@ impl Player<'_> {
 
     fn fulfil_wishes(&self, engine: &Engine) {
         let wishes = std::mem::take(&mut self.stage.world().wishes);
-        for credential in wishes {
+        for wish in wishes {
+            let credential = wish.credential();
             let Some(row) = people::row(&self.stage, credential) else { continue };
-            self.stage.world().aside = true;
-            let entry = engine.entry(row).now_or_never().unwrap().unwrap();
-            let done = entry.map(|entry| engine.roll_back(&entry, "ann", "as she sees fit").now_or_never().unwrap());
-            self.stage.world().aside = false;
-            self.stage.world().tell(|| format!("person  rolls c{credential} back: {done:?}"));
+            let Some(entry) = engine.entry(row).now_or_never().unwrap().unwrap() else { continue };
+            match wish {
+                Act::RollBack(_) => {
+                    self.stage.world().aside = true;
+                    let done = engine.roll_back(&entry, "ann", "as she sees fit").now_or_never().unwrap();
+                    self.stage.world().aside = false;
+                    self.stage.world().tell(|| format!("person  rolls c{credential} back: {done:?}"));
+                }
+                Act::Import(_) | Act::ImportWrong(_) => self.import(engine, &entry, credential, wish),
+                _ => {}
+            }
+        }
+    }
+
+    /// A person brings the secret of what is in use, or one that is not.
+    fn import(&self, engine: &Engine, entry: &db::Entry, credential: usize, wish: Act) {
+        let brought = {
+            let world = self.stage.world();
+            let current =
+                entry.observed.current().and_then(|version| world.platform.by_handle(version.handle.as_str()));
+            let other = world.platform.minted.iter().position(|one| one.credential != credential);
+            let index = if matches!(wish, Act::Import(_)) { current } else { other };
+            index
+                .map(|index| (world.platform.minted[index].handle.clone(), world.platform.minted[index].secret.clone()))
+        };
+        let Some((handle, text)) = brought else { return };
+        let map = issuer::secret(&handle, &text);
+        let done = self.execute(engine.import(entry, &map, "ann", "it was in a drawer"));
+        self.stage.world().tell(|| format!("person  {wish:?}: {done:?}"));
+        if matches!((wish, done), (Act::ImportWrong(_), Some(Ok(())))) {
+            let words = || format!("a wrong import for c{credential} was taken");
+            self.stage.world().breach(Promise::PeoplesSteps, words);
+        }
+    }
+
+    /// People do what they were asked to.
+    fn run_errands(&mut self) {
+        let tasks = self.stage.read(|db| Box::pin(db.open_tasks()));
+        for task in tasks {
+            let Some(credential) = self.stage.credential_of(&task) else { continue };
+            if !self.errands.is_due(&self.stage, &task, credential) {
+                continue;
+            }
+            let Some(engine) = self.engine.take() else { return };
+            let Some(entry) = engine.entry(task.credential_id).now_or_never().unwrap().unwrap() else { continue };
+            let old = task.ask.version().and_then(|version| entry.observed.version(version));
+            let handle = old.map(|version| version.handle.to_string());
+            if let Some(brought) = self.errands.act(&self.stage, &task, handle.as_deref()) {
+                let before = self.stage.recorded(entry.id);
+                let content = brought.content.as_ref();
+                let done = self.execute(engine.complete_task(&task, content, "ann", "as asked"));
+                self.stage.world().tell(|| format!("person  completes task {}: {done:?}", task.id));
+                let Some(done) = done else { return };
+                let changed = self.stage.recorded(entry.id) != before;
+                self.stage.judge_hand_over(credential, brought.right, done.is_ok(), changed);
+            }
+            self.engine = Some(engine);
         }
     }
 
@@ -239,7 +297,7 @@ impl Player<'_> {
                     world.skew = world.skew.saturating_add(by);
                     world.tell(|| format!("world   {event}"));
                 }
-                Event::Fault(_) | Event::Person(_) => {}
+                _ => {}
             }
         }
     }
@@ -247,9 +305,10 @@ impl Player<'_> {
     fn pause(&self, next_at: Option<Timestamp>) {
         let mut world = self.stage.world();
         // The engine speaks in the issuer's time, where it is told.
-        let skew = if world.platform.facts.tells_time { Duration::ZERO } else { world.skew };
+        let skew = if world.platform.tells_time { Duration::ZERO } else { world.skew };
         let ours = world.now.saturating_add(skew).unwrap();
-        let most = if world.is_calm() { CALM_PAUSE } else { self.scenario.terms.pause };
+        let often = self.scenario.terms.expires();
+        let most = if world.is_calm() && !often { CALM_PAUSE } else { self.scenario.terms.pause };
         let pause = next_at.map_or(most, |at| at.duration_since(ours)).clamp(PAUSE_LEAST, most);
         world.pass(pause);
     }

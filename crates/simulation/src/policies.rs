@@ -20,6 +20,6 @@ impl Policies for Configured {
         // Strays and people's own names have no policy of ours.
         let number: usize = credential.as_str().rsplit_once("/key")?.1.parse().ok()?;
         let policy = self.0.world().policies.get(number)?.clone();
-        Some(Applied { policy, probe: None })
+        Some(Applied::plain(policy, None))
     }
 }

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use domain::{Duration, RetireWhen, SUCCESSOR_SUFFIX};
+use domain::{Duration, Ending, Origin, Performer, RetireWhen, SUCCESSOR_SUFFIX};
 
 use crate::{
     consumers::place,
     event::Verb,
+    people,
     platform::Who,
     stage::{Stage, World},
 };
@@ -24,6 +25,7 @@ pub enum Promise {
     NeverMoreThanTheIssuerAllows,
     DeadMeansProvedDead,
     SmallBlastRadius,
+    PeoplesSteps,
     Evidence,
     SecretsStaySecret,
     /// Once faults end, everything reaches its goal within a bound.
@@ -57,10 +59,34 @@ impl World {
     /// Right before we end a version at the platform.
     pub(crate) fn before_our_revoke(&mut self, subject: usize, index: usize) {
         let version = &self.platform.minted[index];
-        let (handle, credential) = (version.handle.clone(), version.credential);
-        if !version.is_live() {
+        let handle = version.handle.clone();
+        if !version.is_live(self.now) {
             return;
         }
+        match self.platform.kind(version.credential).facts.ending {
+            Ending::Revoked => {}
+            Ending::ByPerson => {
+                return self.breach(Promise::PeoplesSteps, || format!("{handle} is revoked, which only a person may"));
+            }
+            Ending::Expires => {
+                return self.breach(Promise::NeverRemovedInUse, || format!("{handle} is revoked and can only expire"));
+            }
+        }
+        self.may_end(subject, index);
+        self.was_switched_off(subject, index);
+    }
+
+    /// Right before we switch a version off.
+    pub(crate) fn before_our_disable(&mut self, subject: usize, index: usize) {
+        if self.platform.minted[index].disabled_at.is_none() {
+            self.may_end(subject, index);
+        }
+    }
+
+    /// Whether a version may be taken from consumers now, by whomever.
+    pub(crate) fn may_end(&mut self, subject: usize, index: usize) {
+        let version = &self.platform.minted[index];
+        let (handle, credential) = (version.handle.clone(), version.credential);
         if credential != subject {
             let words = || format!("{handle} of c{credential} is revoked in the name of c{subject}");
             return self.breach(Promise::NeverTouched, words);
@@ -71,11 +97,43 @@ impl World {
         if !version.handed_out {
             return;
         }
-        if self.consumers.iter().any(|consumer| consumer.holds(&version.secret)) && !self.just_restored(subject) {
+        let held = self.consumers.iter().any(|consumer| consumer.holds(&version.secret));
+        if held && !self.just_restored(subject) && !self.compromised[subject] && !self.was_off(subject) {
             return self.breach(Promise::NeverRemovedInUse, || format!("{handle} is revoked while a consumer has it"));
         }
         self.successor_serves(subject, index);
         self.gate_was_open(subject, index);
+    }
+
+    /// Where a version can be switched off, that comes before it is revoked; and who misses it then is heard.
+    fn was_switched_off(&mut self, subject: usize, index: usize) {
+        let version = &self.platform.minted[index];
+        let facts = &self.platform.kind(version.credential).facts;
+        let own_business = !version.handed_out || self.compromised[subject] || self.restored(subject);
+        if !facts.disable || own_business || version.came_back {
+            return;
+        }
+        let handle = version.handle.clone();
+        let Some(off_at) = version.disabled_at else {
+            let words = || format!("{handle} is revoked without having been switched off");
+            return self.breach(Promise::NeverRemovedInUse, words);
+        };
+        let tried = version.last_used(self.now.saturating_sub(self.unseen(subject)).unwrap()).filter(|at| *at > off_at);
+        if let Some(at) = tried.filter(|_| facts.usage) {
+            let words = || format!("{handle} is revoked although it was tried at {at}, while it was switched off");
+            self.breach(Promise::NeverRemovedInUse, words);
+        }
+    }
+
+    /// Nobody could use it while its application was switched off, and nothing tells since when it is on again.
+    fn was_off(&self, credential: usize) -> bool {
+        let on = self.switched_on.get(&self.platform.parents[credential]);
+        on.is_some_and(|at| self.now.duration_since(*at) <= self.policies[credential].quiet_for)
+    }
+
+    /// Use that is younger than this can be unknown to us: the proof may be as old, and the records lag.
+    fn unseen(&self, credential: usize) -> Duration {
+        PROOF_AGE.saturating_add(self.platform.kind(credential).facts.propagation)
     }
 
     /// A person wrote into a store so short a time ago that no proof of ours can be young enough to have seen it.
@@ -117,6 +175,10 @@ impl World {
         if self.restored(credential) {
             return;
         }
+        if self.compromised[credential] || self.was_off(credential) {
+            return;
+        }
+        let unseen = self.unseen(credential);
         let policy = &self.policies[credential];
         let slots = policy.deliver.iter().filter_map(|destination| {
             self.shelves.get(&*destination.store)?.slots.get(destination.path.as_str())?.changed
@@ -132,7 +194,7 @@ impl World {
             let words = || format!("{handle} is revoked {served} after its successor began to serve, not {overlap}");
             self.breach(Promise::NeverRemovedInUse, words);
         }
-        if let Some(quiet) = quiet.filter(|quiet| by_use && *quiet < quiet_for) {
+        if let Some(quiet) = quiet.filter(|quiet| by_use && *quiet < quiet_for && *quiet > unseen) {
             let words = || format!("{handle} is revoked {quiet} after its last use, not {quiet_for}");
             self.breach(Promise::NeverRemovedInUse, words);
         }
@@ -140,9 +202,13 @@ impl World {
 
     /// Right before we ask the platform for a successor.
     pub(crate) fn before_our_issue(&mut self, credential: usize) {
+        if self.platform.kind(credential).facts.issued_by == Performer::Person {
+            self.breach(Promise::PeoplesSteps, || format!("c{credential} is issued, which only a person may"));
+        }
         let parent = self.platform.parents[credential];
-        let used = self.platform.live_under(parent);
-        if let Some(max) = self.platform.facts.live_max.filter(|max| used >= *max as usize && !self.fooled) {
+        let used = self.platform.live_under(parent, self.now);
+        let live_max = self.platform.kind(credential).facts.live_max();
+        if let Some(max) = live_max.filter(|max| used >= *max as usize && !self.fooled) {
             let words = || format!("a successor of c{credential} is asked for with {used} of {max} slots taken");
             self.breach(Promise::NeverMoreThanTheIssuerAllows, words);
         }
@@ -157,19 +223,74 @@ impl Stage {
         let steps: &[&str] = match verb {
             Verb::Issue => &["issue"],
             Verb::Revoke => &["revoke", "prove_dead"],
+            Verb::Disable => &["disable"],
+            Verb::Enable => &["enable"],
             Verb::Rename => &["rename"],
             Verb::Write => &["write", "promote"],
             Verb::Promote => &["promote"],
             Verb::Discard => &["purge"],
             _ => &[],
         };
+        let waits = self.read(|db| Box::pin(db.open_tasks())).into_iter().find(|task| {
+            let asks_this = match task.ask {
+                domain::Ask::Issue { .. } => matches!(verb, Verb::Issue | Verb::Write | Verb::Promote | Verb::Rename),
+                domain::Ask::Revoke { version } => {
+                    matches!(verb, Verb::Revoke | Verb::Disable)
+                        && step.is_some_and(|step| step.version == Some(version))
+                }
+            };
+            asks_this && step.is_some_and(|step| step.credential_id == task.credential_id)
+        });
         let begun = step.is_some_and(|line| line.phase == domain::Phase::Begun && steps.contains(&line.step.as_str()));
         let mut world = self.world();
         if !begun {
             world.breach(Promise::Evidence, || format!("{verb:?} of c{credential} without its intent on disk"));
         }
+        if let Some(task) = waits {
+            let words = || format!("{verb:?} of c{credential} while a person is asked to {}", task.ask.word());
+            world.breach(Promise::PeoplesSteps, words);
+        }
+        if world.platform.kind(credential).protected {
+            world.breach(Promise::NeverTouched, || format!("{verb:?} of c{credential}, which is protected"));
+        }
         if world.held[credential].is_some_and(|last| entry > last) {
             world.breach(Promise::NeverTouched, || format!("{verb:?} of c{credential}, which is held"));
+        }
+    }
+
+    /// Under a policy that has proved nothing yet, a rotation begins only while no other one is under way.
+    pub(crate) fn check_blast_radius(&self, credential: usize) {
+        let (own, policy, all) = {
+            let world = self.world();
+            let all: Vec<String> = world.policies.iter().map(|policy| policy.name.clone()).collect();
+            (people::identifier(&world, credential).to_string(), all[credential].clone(), all)
+        };
+        let (mut proved, mut others, mut begun) = (false, Vec::new(), None);
+        self.scan(|entry| {
+            let observed = &entry.observed;
+            let id = observed.credential.to_string();
+            let number = id.rsplit_once("/key").and_then(|(_, number)| number.parse::<usize>().ok());
+            if number.and_then(|number| all.get(number)) != Some(&policy) {
+                return;
+            }
+            let promoted = observed.rotation.as_ref().is_some_and(domain::Rotation::promoted);
+            let served = promoted || observed.current().is_some_and(|version| version.origin == Origin::Issued);
+            proved |= served;
+            let Some(rotation) = &observed.rotation else { return };
+            if id == own {
+                begun = Some((rotation.id.clone(), rotation.started_at));
+            } else if observed.hold.is_none() && observed.facts.issued_by == Performer::Machine {
+                others.push((id, rotation.started_at));
+            }
+        });
+        let Some((rotation, started_at)) = begun else { return };
+        let mut world = self.world();
+        let first = world.met_rotations.insert(rotation.as_str().to_owned());
+        // Of two that were let go of by people, neither began under the eyes of the other.
+        let other = others.into_iter().find(|(_, at)| *at <= started_at && first && !proved);
+        if let Some((other, _)) = other.filter(|_| world.disturbed_at < started_at) {
+            let words = || format!("c{credential} begins while {other} has not come through under the same policy");
+            world.breach(Promise::SmallBlastRadius, words);
         }
     }
 
@@ -187,7 +308,10 @@ impl Stage {
         for (handle, held) in dead {
             let index = world.platform.by_handle(&handle).unwrap();
             let version = &world.platform.minted[index];
-            if version.is_live() || held && version.is_accepted(world.now) {
+            if version.came_back {
+                continue;
+            }
+            if version.is_live(world.now) || held && version.is_accepted(world.now) {
                 world.breach(Promise::DeadMeansProvedDead, || format!("{handle} is called dead and is accepted"));
             }
         }

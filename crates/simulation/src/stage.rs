@@ -15,7 +15,8 @@ use twin::Random;
 
 use crate::{
     consumers::Consumer,
-    event::{Event, Events, Fault, Verb},
+    event::{Act, Event, Events, Fault, Verb},
+    gaps::{Gap, Starved},
     people,
     platform::Platform,
     ports::yield_now,
@@ -47,7 +48,20 @@ pub(crate) struct World {
     /// The last journal entry before a hold that stands.
     pub(crate) held: Vec<Option<i64>>,
     /// Wishes of people that need the engine, for the next run.
-    pub(crate) wishes: Vec<usize>,
+    pub(crate) wishes: Vec<Act>,
+    /// Said to be known to others: consumers that keep what they read are cut off on purpose.
+    pub(crate) compromised: Vec<bool>,
+    pub(crate) gaps: Vec<Option<Gap>>,
+    /// Rotations whose first issue was seen.
+    pub(crate) met_rotations: BTreeSet<String>,
+    /// Versions that expired while consumers read them.
+    pub(crate) starved: Starved,
+    /// When anything last happened that the engine did not do.
+    pub(crate) disturbed_at: Timestamp,
+    /// When an application was last switched on again.
+    pub(crate) switched_on: BTreeMap<usize, Timestamp>,
+    /// Listings show that moment until this one.
+    frozen: Option<(Timestamp, Timestamp)>,
     /// What happens once this run is over.
     pub(crate) between_runs: Vec<Event>,
     pub(crate) breach: Option<Breach>,
@@ -69,7 +83,8 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(now: Timestamp, random: Random, platform: Platform, events: Events, tell: bool) -> Self {
-        let held = vec![None; platform.parents.len()];
+        let credentials = platform.parents.len();
+        let held = vec![None; credentials];
         Self {
             began: now,
             now,
@@ -81,6 +96,13 @@ impl World {
             policies: Vec::new(),
             held,
             wishes: Vec::new(),
+            compromised: vec![false; credentials],
+            gaps: (0..credentials).map(|_| None).collect(),
+            met_rotations: BTreeSet::new(),
+            starved: Starved::new(),
+            disturbed_at: now,
+            switched_on: BTreeMap::new(),
+            frozen: None,
             between_runs: Vec::new(),
             breach: None,
             fooled: false,
@@ -112,7 +134,7 @@ impl World {
     pub(crate) fn pass(&mut self, by: Duration) {
         let end = self.now.saturating_add(by.max(Duration::ZERO)).unwrap();
         loop {
-            let reads = self.consumers.iter().filter_map(Consumer::reads_at).filter(|at| *at > self.now).min();
+            let reads = self.consumers.iter().filter_map(Consumer::acts_at).filter(|at| *at > self.now).min();
             let late = self.delayed.iter().map(|(at, _)| *at).filter(|at| *at > self.now).min();
             let next = [self.platform.next_turn(self.now), reads, late].into_iter().flatten().min();
             self.now = next.unwrap_or(end).min(end);
@@ -120,6 +142,7 @@ impl World {
             self.delayed = later;
             let due: Vec<Delayed> = due;
             for (_, effect) in due {
+                self.disturbed();
                 self.tell(|| "world   an effect that nobody waits for takes place".to_owned());
                 effect(self);
             }
@@ -132,7 +155,37 @@ impl World {
 
     /// Nothing of the scenario is left to come.
     pub(crate) fn is_calm(&self) -> bool {
-        self.events.is_empty() && self.delayed.is_empty() && self.between_runs.is_empty()
+        let stragglers = self.consumers.iter().filter_map(|consumer| consumer.hard_coded_until).max();
+        self.events.is_empty()
+            && self.delayed.is_empty()
+            && self.between_runs.is_empty()
+            && self.wishes.is_empty()
+            && self.frozen_at().is_none()
+            && stragglers.is_none_or(|until| until <= self.now)
+    }
+
+    /// The moment that listings show, where they show an old one for long.
+    pub(crate) fn frozen_at(&self) -> Option<Timestamp> {
+        self.frozen.filter(|(_, until)| self.now < *until).map(|(at, _)| at)
+    }
+
+    /// What the scenario does to the clock and to listings.
+    fn befalls(&mut self, event: Event) {
+        match event {
+            Event::Jump(by) => self.skew = self.skew.saturating_add(by),
+            Event::Glitch(by) => {
+                self.skew = self.skew.saturating_add(by);
+                self.between_runs.push(Event::Clock(-by));
+            }
+            Event::Frozen(by) => {
+                self.frozen = Some((self.now, self.now.saturating_add(by).unwrap()));
+                self.fooled = true;
+            }
+            // Configuration is read at a start.
+            Event::Clock(_) | Event::Policy(..) => self.between_runs.push(event),
+            Event::Fault(_) | Event::Person(_) => {}
+        }
+        self.tell(|| format!("world   {event}"));
     }
 }
 
@@ -190,14 +243,16 @@ impl Stage {
             world.points.push(verb);
             (number, world.events.remove(&number).unwrap_or_default())
         };
+        if !events.is_empty() {
+            self.world().disturbed();
+        }
         let mut fault = None;
         for event in events {
             match event {
                 Event::Fault(wanted) if verb.takes(wanted) => fault = Some(wanted),
                 Event::Fault(_) => {}
                 Event::Person(act) => people::act(self, act),
-                // Configuration is read at a start. A clock that jumps in mid-run is a known gap, see README.md.
-                Event::Clock(_) | Event::Policy(..) => self.world().between_runs.push(event),
+                event => self.world().befalls(event),
             }
         }
         let mut world = self.world();
@@ -249,6 +304,9 @@ impl Stage {
         let Arrival::Alive(fault) = self.arrive(verb, words) else { return pending().await };
         if let Some((credential, ticket)) = intent {
             self.check_ticket(verb, credential, ticket.journal_entry());
+            if verb == Verb::Issue {
+                self.check_blast_radius(credential);
+            }
         }
         let answer = self.befall(verb, fault, effect);
         match answer {

@@ -103,15 +103,19 @@ impl SecretStore for ModelStore {
                 world.breach(Promise::NeverTheWrongPlace, || format!("c{credential} is written to {path}"));
             }
             let slot = world.slot(&store, &path);
-            if let Some(at) = slot.attempted(&key) {
-                return Ok(version(at));
-            }
-            let at = slot.put(&key, &secret, fingerprint);
-            if labels {
-                slot.pending = Some(at);
-            } else {
-                world.we_serve(&store, &path, at);
-            }
+            let at = match slot.attempted(&key) {
+                Some(at) => at,
+                None => {
+                    let at = slot.put(&key, &secret, fingerprint);
+                    if labels {
+                        slot.pending = Some(at);
+                    } else {
+                        world.we_serve(&store, &path, at);
+                    }
+                    at
+                }
+            };
+            world.step_in_the_gap(credential);
             Ok(version(at))
         };
         self.stage.cross(Verb::Write, || words, Some((credential, ticket)), write).await
@@ -120,7 +124,11 @@ impl SecretStore for ModelStore {
     async fn inspect(&self, at: &SecretPath) -> Result<StoreState, DriverError> {
         let words = format!("inspect {}:{at}", self.name);
         let (store, path) = (self.name.clone(), at.to_string());
-        let inspect = move |world: &mut World, _: Option<Fault>| Ok(state(world.slot(&store, &path)));
+        let credential = owner(at);
+        let inspect = move |world: &mut World, _: Option<Fault>| {
+            world.step_in_the_gap(credential);
+            Ok(state(world.slot(&store, &path)))
+        };
         self.stage.cross(Verb::Inspect, || words, None, inspect).await
     }
 
@@ -170,6 +178,7 @@ impl Labels for ModelStore {
                 return Err(DriverError::refused(Kind::Conflict, "another version is current"));
             }
             world.we_serve(&store, &path, to);
+            world.step_in_the_gap(credential);
             Ok(())
         };
         self.stage.cross(Verb::Promote, || words, Some((credential, ticket)), promote).await

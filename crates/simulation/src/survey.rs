@@ -2,9 +2,11 @@
 
 use crate::{
     event::{Event, Events, Fault},
+    matrix::matrix,
     play::play,
     promises::Breach,
-    scenario::{Scenario, Terms, matrix},
+    scenario::Scenario,
+    terms::Terms,
 };
 
 #[derive(Debug, Default)]
@@ -33,7 +35,7 @@ fn single_faults_of(name: &str, terms: &Terms) -> SingleFaults {
     let scenario = Scenario::new(1, terms.clone());
     let smooth = play(&scenario, false);
     assert_eq!(smooth.breach, None, "{name}: without any fault");
-    assert_eq!(smooth.rotations, 1, "{name}");
+    assert!(smooth.rotations > 0, "{name}");
     let mut all = SingleFaults { worlds: 1, points: smooth.points.len(), ..SingleFaults::default() };
     for (at, verb) in smooth.points.iter().enumerate() {
         for fault in Fault::ALL.into_iter().filter(|fault| verb.takes(*fault)) {
