@@ -10,6 +10,8 @@ use reqwest::{
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 
+use url::{Host, Url};
+
 use super::{
     failure,
     tls::{self, ClientConfigError},
@@ -30,7 +32,7 @@ const USER_AGENT: &str = concat!("keyrota/", env!("CARGO_PKG_VERSION"));
 #[derive(Debug)]
 pub(crate) struct SystemHttp {
     client: Client,
-    /// For loopback: a proxy in the environment is for the outside.
+    /// For what is nearby: a proxy in the environment is for the outside.
     direct: Client,
     answer_bytes_max: usize,
 }
@@ -68,7 +70,7 @@ impl SystemHttp {
     }
 
     fn request(&self, request: &HttpRequest) -> reqwest::RequestBuilder {
-        let client = if is_loopback(&request.url) { &self.direct } else { &self.client };
+        let client = if is_nearby(&request.url) { &self.direct } else { &self.client };
         let method = match request.method {
             driver::Method::Get => Method::GET,
             driver::Method::Post => Method::POST,
@@ -116,4 +118,16 @@ impl Http for SystemHttp {
 fn readable(headers: &HeaderMap) -> Vec<(String, String)> {
     let text = |(name, value): (&HeaderName, &HeaderValue)| Some((name.to_string(), value.to_str().ok()?.to_owned()));
     headers.iter().filter_map(text).collect()
+}
+
+/// Loopback, and the addresses at which a machine asks its own cloud who it is. A proxy would answer for itself.
+fn is_nearby(url: &Url) -> bool {
+    is_loopback(url)
+        || match url.host() {
+            Some(Host::Ipv4(address)) => address.is_link_local(),
+            Some(Host::Ipv6(address)) => {
+                address.is_unicast_link_local() || address.segments().starts_with(&[0xfd00, 0xec2])
+            }
+            _ => false,
+        }
 }
