@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod blind;
 mod exhaustive;
 mod generate;
 mod kinds;
