@@ -40,7 +40,7 @@ pub struct Intent<'a> {
     /// Places that must belong to this credential and to no other.
     pub reserves: &'a [Destination],
     /// Versions that may live under one parent, for a step that makes another one. Siblings begin at the same time:
-    /// what they have begun to issue counts.
+    /// what they have begun to issue counts, and what people were asked to make and have not handed over.
     pub live_max: Option<u32>,
 }
 
@@ -339,7 +339,10 @@ const SLOT_LEFT: &str = "UPDATE credential SET attempts = attempts WHERE id = $1
         WHERE c.parent = credential.parent AND v.revoked_at IS NULL AND v.presence NOT IN ('gone', 'prepared')
     ) + (
         SELECT count(*) FROM credential c JOIN journal j ON j.credential_id = c.id
-        WHERE c.parent = credential.parent AND j.step = 'issue' AND j.phase IN ('begun', 'in_doubt')
+        WHERE c.parent = credential.parent AND j.step IN ('issue', 'ask_person') AND j.phase IN ('begun', 'in_doubt')
+    ) + (
+        SELECT count(*) FROM credential c JOIN task t ON t.credential_id = c.id
+        WHERE c.parent = credential.parent AND c.id <> credential.id AND t.ask = 'issue' AND t.ended_at IS NULL
     )";
 
 /// Whoever went back had a reason, and the version that stays is as old as it was: without a hold it would be due again

@@ -1,6 +1,7 @@
 //! Steps that wait for a person.
 
-use domain::{Ask, CredentialId, RotationId, Timestamp, VersionNumber};
+use domain::{Ask, CredentialId, Fingerprint, Handle, RotationId, Timestamp, VersionNumber};
+use secret::Sealed;
 
 use crate::{
     Db, NewlyIssued, ReadError, Row, Rows, Unit, Word, WriteError, decisions::decision, entry::number,
@@ -42,6 +43,21 @@ impl Db {
         self.row(&format!("{COLUMNS} WHERE t.id = $1"), values![id], line).await
     }
 
+    /// The other credential of the issuer that has a version with this handle.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn owner_of_handle(
+        &self,
+        issuer: &str,
+        handle: &Handle,
+        but: i64,
+    ) -> Result<Option<CredentialId>, ReadError> {
+        let sql = "SELECT c.credential FROM version v JOIN credential c ON c.id = v.credential_id
+            WHERE c.issuer = $1 AND v.handle = $2 AND c.id <> $3 LIMIT 1";
+        self.row(sql, values![issuer, handle.as_str(), but], |row| row.parse(0, CredentialId::parse)).await
+    }
+
     /// A person made the successor and handed it over: it becomes a version like any that we issued, and the task
     /// ends, all or nothing.
     ///
@@ -58,7 +74,7 @@ impl Db {
     }
 
     /// A person says that the version is removed at the platform. It counts as revoked from now on and is still to be
-    /// proved dead.
+    /// proved dead; with `proof`, the secret that they handed over for it, by trying that one.
     ///
     /// # Errors
     /// [`WriteError::GuardMissed`] as for [`Db::task_issued`].
@@ -66,16 +82,22 @@ impl Db {
         &self,
         task: &TaskLine,
         version: VersionNumber,
+        proof: Option<(&Sealed, Fingerprint)>,
         word: Word<'_>,
     ) -> Result<(), WriteError> {
         let guard = "UPDATE credential SET attempts = 0, retry_at = NULL, error = NULL, parked = 0
             WHERE id = $1 AND rotation_id = $2 AND hold_since IS NULL";
         let revoked = "UPDATE version SET revoked_at = $3, presence = 'gone'
             WHERE credential_id = $1 AND number = $2 AND dead_at IS NULL";
-        let unit = Unit::new()
+        let keep = "UPDATE version SET sealed = $3, fingerprint = $4 WHERE credential_id = $1 AND number = $2";
+        let mut unit = Unit::new()
             .run(guard, values![task.credential_id, task.rotation.as_str()], Rows::Exactly(1))
             .and(end(task, word, "removed, as they say"))
             .run(revoked, values![task.credential_id, version.0, word.at], Rows::Exactly(1));
+        if let Some((sealed, fingerprint)) = proof {
+            let values = values![task.credential_id, version.0, sealed.0.as_slice(), fingerprint];
+            unit = unit.run(keep, values, Rows::Exactly(1));
+        }
         self.write(unit.and(decision(task.credential_id, "task", word))).await
     }
 }

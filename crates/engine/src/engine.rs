@@ -177,6 +177,6 @@ impl Engine {
 }
 
 /// What a sealed version is bound to.
-pub(crate) fn sealed_as(credential: &CredentialId, version: domain::VersionNumber) -> Context<'_> {
+pub fn sealed_as(credential: &CredentialId, version: domain::VersionNumber) -> Context<'_> {
     Context { kind: "version", record: credential.as_str(), version: version.0 }
 }

@@ -23,7 +23,7 @@ mod tasks;
 mod walk;
 
 pub use approve::{PlannedLine, estate_digest};
-pub use engine::{ConfiguredIssuer, Engine, IssuerHandle, Parts};
+pub use engine::{ConfiguredIssuer, Engine, IssuerHandle, Parts, sealed_as};
 pub use import::ImportError;
 pub use inspect::InspectError;
 pub use observe::{Observation, ObserveError};

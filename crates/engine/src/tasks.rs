@@ -1,7 +1,7 @@
 //! Steps that a person does: what they hand over is tried before it is believed.
 
 use db::{Entry, NewlyIssued, TaskLine, Word};
-use domain::{Ask, Fingerprint, Handle, Marker, Origin, Overlap, VersionNumber};
+use domain::{Ask, CredentialId, Fingerprint, Handle, Marker, Origin, Overlap, VersionNumber};
 use driver::{DriverError, HandedOver, Lookup, Trial};
 use secret::{Sealed, Secret};
 
@@ -27,6 +27,8 @@ pub enum TaskError {
     KnownAlready(Handle),
     #[error("it is of {handed_over}, and the task is about {wanted}")]
     AnotherOne { handed_over: Handle, wanted: Handle },
+    #[error("{handle} belongs to {other}")]
+    OfAnother { handle: Handle, other: CredentialId },
     #[error("the platform refuses it: {0}")]
     Refused(String),
     #[error("the platform accepts it, but it is not what is wanted: {0}")]
@@ -115,6 +117,9 @@ impl Engine {
         let assisted = issuer.driver.assisted().ok_or(TaskError::NotAssisted)?;
         let HandedOver { handle, secret, expires_at } =
             assisted.read(&subject_of(entry), content).map_err(|error| TaskError::Unreadable(error.message))?;
+        if let Some(other) = self.db.owner_of_handle(&issuer.name, &handle, entry.id).await? {
+            return Err(TaskError::OfAnother { handle, other });
+        }
         // What a listing has shown meanwhile, and nobody knows the secret of, is what was made.
         let listed = observed.versions.iter().find(|version| version.handle == handle);
         let number = match listed {
