@@ -1,5 +1,5 @@
 //! Real servers for tests, installed by `cargo xtask setup`: [`bao`] (OpenBao, which speaks the Vault API) and
-//! [`moto`] (an emulator of AWS); [`LoopbackHttp`], the HTTP port that reaches them, and
+//! [`moto`] (an emulator of AWS), [`MailServer`]; [`LoopbackHttp`], the HTTP port that reaches them, and
 //! [`BadRoad`], on which things get lost. Tests only.
 //!
 //! Every server has its own folder, its own free port of loopback and a life that ends with its value, also when the
@@ -7,16 +7,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "everything here is for tests")]
 
 mod bad_road;
+mod cluster;
 mod http;
+mod mail;
 mod scripted;
 mod server;
 
 pub use bad_road::BadRoad;
+pub use cluster::{BaoCluster, bao_cluster};
 pub use http::LoopbackHttp;
+pub use mail::{MailServer, MailTls, Mailed};
 pub use scripted::{Heard, Script, Scripted};
 pub use server::{Server, Start};
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 /// A fresh OpenBao in development mode: unsealed, in memory, KV v2 at `secret/`.
 pub fn bao() -> Bao {
@@ -33,7 +37,6 @@ pub fn bao() -> Bao {
 }
 
 /// A running OpenBao.
-#[derive(Debug)]
 pub struct Bao {
     server: Server,
     root_token: String,
@@ -51,6 +54,12 @@ impl Bao {
 
     pub fn server(&self) -> &Server {
         &self.server
+    }
+}
+
+impl fmt::Debug for Bao {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bao({})", self.address())
     }
 }
 

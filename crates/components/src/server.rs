@@ -6,9 +6,10 @@ use std::{
     hash::{BuildHasher as _, Hasher as _},
     io::{BufRead as _, BufReader, Read},
     net::{Ipv4Addr, TcpListener},
+    ops::Range,
     os::unix::process::CommandExt as _,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{Arc, Condvar, Mutex, PoisonError, mpsc},
     thread::JoinHandle,
     time::Duration,
 };
@@ -29,6 +30,7 @@ pub struct Start {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     hidden: Vec<String>,
+    file: Option<(String, String)>,
     ready_when: &'static str,
 }
 
@@ -40,6 +42,7 @@ impl Start {
             arguments: Vec::new(),
             environment: Vec::new(),
             hidden: Vec::new(),
+            file: None,
             ready_when: "",
         }
     }
@@ -69,6 +72,14 @@ impl Start {
         self
     }
 
+    /// A file in the server's folder, which is also where it runs. `{port}` and `{next_port}` stand for the chosen port
+    /// and the one after it.
+    #[must_use]
+    pub fn file(mut self, name: &str, text: &str) -> Self {
+        self.file = Some((name.to_owned(), text.to_owned()));
+        self
+    }
+
     /// The server is ready when a line of its output holds this.
     #[must_use]
     pub fn ready_when(mut self, text: &'static str) -> Self {
@@ -95,6 +106,11 @@ impl Start {
 
     fn start_at(&self, port: u16) -> Result<Server, String> {
         let home = tempfile::tempdir().unwrap();
+        if let Some((name, text)) = &self.file {
+            let ports = [("{port}", port), ("{next_port}", port + 1)];
+            let text = ports.iter().fold(text.clone(), |text, (mark, port)| text.replace(mark, &port.to_string()));
+            std::fs::write(home.path().join(name), text).unwrap();
+        }
         let arguments = self.arguments.iter().map(|argument| argument.replace("{port}", &port.to_string()));
         let mut child = Command::new("/bin/sh")
             .args(["-c", WARDEN, "warden"])
@@ -151,6 +167,16 @@ impl Server {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Waits until its output holds these texts in this order, be they past or to come.
+    ///
+    /// # Panics
+    /// With the output, when that takes too long.
+    pub fn wait_for(&self, texts: &[&str]) {
+        if !self.output.wait_for(texts) {
+            panic!("the server never said {texts:?}; it said:\n{}", self.output());
+        }
+    }
+
     /// What it has printed so far, without what was to be hidden.
     pub fn output(&self) -> String {
         self.output.text()
@@ -175,7 +201,7 @@ impl Drop for Server {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Output(Arc<Mutex<String>>);
+struct Output(Arc<(Mutex<String>, Condvar)>);
 
 impl Output {
     /// Reads to the end in a thread, so that the server never waits for us. The answer hears once, when `ready_when`
@@ -206,25 +232,37 @@ impl Output {
     }
 
     fn add(&self, line: &str) {
-        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         text.push_str(line);
         text.push('\n');
+        self.0.1.notify_all();
+    }
+
+    fn wait_for(&self, wanted: &[&str]) -> bool {
+        let text = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let after = |rest: &str, wanted: &str| rest.find(wanted).map(|start| rest[start + wanted.len()..].to_owned());
+        let lacks =
+            |text: &mut String| wanted.iter().try_fold(text.clone(), |rest, wanted| after(&rest, wanted)).is_none();
+        let waited = self.0.1.wait_timeout_while(text, START_TIMEOUT, lacks).unwrap_or_else(PoisonError::into_inner);
+        !waited.1.timed_out()
     }
 
     fn text(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 type Ready = mpsc::Receiver<()>;
 
-/// A port of which the next one is free too: OpenBao speaks to its peers there.
+/// An even port of which the next one is free too: OpenBao speaks to its peers there, and takes it only later. Below
+/// those that systems give to whoever asks for any port, so that only another server of ours could take them.
 fn free_port() -> u16 {
+    const PAIRS: Range<u16> = 10_000..16_000;
     loop {
-        let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-        let first = listen(0).expect("loopback has free ports");
-        let port = first.local_addr().unwrap().port();
-        if port.checked_add(1).is_some_and(|next| listen(next).is_ok()) {
+        let chance = RandomState::new().build_hasher().finish() % u64::from(PAIRS.end - PAIRS.start);
+        let port = 2 * (PAIRS.start + u16::try_from(chance).unwrap());
+        let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+        if is_free(port) && is_free(port + 1) {
             return port;
         }
     }

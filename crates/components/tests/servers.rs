@@ -27,7 +27,7 @@ fn an_openbao_starts_and_ends_and_keeps_its_token_to_itself() {
     let bao = components::bao();
     let address = bao.address();
     assert_eq!(get(&address, "/v1/sys/health"), "HTTP/1.1 200 OK");
-    let seen = format!("{} {:?}", bao.server().output(), bao.server());
+    let seen = format!("{} {bao:?}", bao.server().output());
     assert!(!seen.contains(bao.root_token()), "{seen}");
     drop(bao);
     assert!(!is_up(&address), "it has ended");
@@ -53,4 +53,14 @@ fn a_scripted_server_says_what_it_is_told() {
 #[should_panic(expected = "run `cargo xtask setup`")]
 fn what_is_not_installed_is_said() {
     let _ = components::program("no-such-component");
+}
+
+#[test]
+fn a_cluster_has_a_standby_that_serves() {
+    let cluster = components::bao_cluster();
+    assert_eq!(get(&cluster.active().address(), "/v1/sys/health"), "HTTP/1.1 200 OK");
+    assert_eq!(get(&cluster.standby().address(), "/v1/sys/health"), "HTTP/1.1 429 Too Many Requests");
+    assert_eq!(get(&cluster.standby().address(), "/v1/sys/health?standbyok=true"), "HTTP/1.1 200 OK");
+    let seen = format!("{cluster:?} {}", cluster.active().output());
+    assert!(!seen.contains(cluster.root_token()));
 }

@@ -98,8 +98,8 @@ pub(super) fn drivers_named_only_outside(repository: &Repository) -> Vec<Finding
 
 fn driver_folders(repository: &Repository) -> Vec<String> {
     let folder = |file: &SourceFile| {
-        let rest =
-            file.path.strip_prefix("crates/issuers/src/").or_else(|| file.path.strip_prefix("crates/stores/src/"))?;
+        let folders = ["crates/issuers/src/", "crates/notifiers/src/", "crates/stores/src/"];
+        let rest = folders.into_iter().find_map(|folder| file.path.strip_prefix(folder))?;
         rest.strip_suffix("/mod.rs").filter(|name| !name.contains('/')).map(str::to_owned)
     };
     repository.files.iter().filter_map(folder).collect()
