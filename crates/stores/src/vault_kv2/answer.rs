@@ -88,7 +88,7 @@ fn kind(status: u16, words: &str) -> Kind {
     match status {
         400 if is_lost_set(words) => Kind::Conflict,
         // A mount that was made a moment ago.
-        400 if words.contains("Upgrading from non-versioned") => Kind::Unavailable,
+        400 if words.contains("from non-versioned to versioned") => Kind::Unavailable,
         401 => Kind::Unauthorized,
         403 => Kind::Forbidden,
         404 => Kind::NotFound,

@@ -8,21 +8,24 @@ mod hostile;
 mod logins;
 mod places;
 mod rights;
+mod standby;
 mod writes;
 
 use std::{
+    any::Any,
     path::Path,
     sync::{Arc, Mutex},
 };
 
 use async_trait::async_trait;
-use components::{Bao, LoopbackHttp};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use components::LoopbackHttp;
 use contract::{SeededEntropy, SimulatedClock};
 use db::Db;
 use domain::{CredentialId, SecretPath};
 use driver::{
-    AttemptKey, Body, Delivery, DriverError, Effect, Form, Http, HttpError, HttpFailure, HttpRequest, HttpResponse,
-    Label, Method, Ports, SecretStore, Settings, StoreVersion, Ticket,
+    AttemptKey, Body, Clock, Delivery, DriverError, Effect, Form, Http, HttpError, HttpFailure, HttpRequest,
+    HttpResponse, Label, Method, Ports, SecretStore, Settings, StoreVersion, Ticket,
 };
 use secret::{Keyring, RootKey, Secret, SecretMap};
 use serde_json::{Value, json};
@@ -41,6 +44,8 @@ enum Fate {
     /// Somebody with all rights is faster: verb, path and body of what they do.
     After(Method, String, Value),
     PassWithHeader(&'static str, &'static str),
+    /// The state that its answer names lies far ahead.
+    PassFromTheFuture,
     /// As if the server knew the state that it is asked for.
     PassWithoutIndex,
 }
@@ -96,6 +101,15 @@ impl Http for Network {
                 assert!(self.inner.send(by_hand).await?.is_success());
                 self.inner.send(request).await
             }
+            Fate::PassFromTheFuture => {
+                let mut response = self.inner.send(request).await?;
+                for (_, value) in response.headers.iter_mut().filter(|(name, _)| name == "x-vault-index") {
+                    let mut index: Value = serde_json::from_slice(&STANDARD.decode(&*value).unwrap()).unwrap();
+                    index["value"] = "999999999".into();
+                    *value = STANDARD.encode(index.to_string());
+                }
+                Ok(response)
+            }
             Fate::PassWithoutIndex => {
                 let mut request = request;
                 request.headers.retain(|(name, _)| *name != "x-vault-index");
@@ -110,21 +124,45 @@ impl Http for Network {
     }
 }
 
+/// A running server.
+struct Bao {
+    address: String,
+    root_token: String,
+    /// Whatever must live as long.
+    _kept: Box<dyn Any + Send + Sync>,
+}
+
+impl Bao {
+    fn address(&self) -> String {
+        self.address.clone()
+    }
+
+    fn root_token(&self) -> &str {
+        &self.root_token
+    }
+}
+
 /// A server, and what the driver reaches it through.
 struct Stage {
     bao: Bao,
     network: Arc<Network>,
     clock: Arc<SimulatedClock>,
+    /// What the driver waits by.
+    waits: Arc<dyn Clock>,
     keyring: Arc<Keyring>,
 }
 
 impl Stage {
     fn new() -> Self {
         let bao = components::bao();
+        Self::with(Bao { address: bao.address(), root_token: bao.root_token().to_owned(), _kept: Box::new(bao) })
+    }
+
+    fn with(bao: Bao) -> Self {
         let network = network(bao.root_token());
         let clock = Arc::new(SimulatedClock::at("2026-11-23T12:00:00Z".parse().unwrap()));
         let keyring = Arc::new(Keyring::create(&RootKey::generate().unwrap()).unwrap().0);
-        Self { bao, network, clock, keyring }
+        Self { bao, network, waits: clock.clone(), clock, keyring }
     }
 
     /// A store with these keys beside the address.
@@ -134,7 +172,7 @@ impl Stage {
 
     fn try_store(&self, address: &str, keys: &str) -> stores::Configured {
         let http: Arc<dyn Http> = self.network.clone();
-        let ports = Ports { http, clock: self.clock.clone(), entropy: Arc::new(SeededEntropy::new(7)) };
+        let ports = Ports { http, clock: self.waits.clone(), entropy: Arc::new(SeededEntropy::new(7)) };
         let ports = StorePorts { db: Arc::new(Db::in_memory().unwrap()), keyring: self.keyring.clone(), ports };
         let table = format!("address = \"{address}\"\n{keys}").parse().unwrap();
         let settings = Settings { table, base_dir: Path::new("/").to_owned() };
