@@ -120,7 +120,7 @@ impl Shared {
         let number = self.requests.fetch_add(1, Ordering::SeqCst) as u64;
         let one_in = self.one_in.load(Ordering::SeqCst) as u64;
         let mut random = Random::new(self.seed ^ (number << 20));
-        if one_in == 0 || random.next_u64() % one_in != 0 {
+        if one_in == 0 || !random.next_u64().is_multiple_of(one_in) {
             return None;
         }
         self.met.fetch_add(1, Ordering::SeqCst);
