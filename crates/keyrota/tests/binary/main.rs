@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod apigee;
+mod apisec;
 mod canary;
 mod compromised;
 mod consumer;
@@ -12,8 +14,10 @@ mod holds;
 mod http;
 mod killed;
 mod main_job;
+mod mission;
 mod plans;
 mod policies;
+mod securid;
 mod shell;
 mod stores;
 mod strays;
