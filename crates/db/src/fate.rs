@@ -5,7 +5,11 @@ use std::{fmt::Debug, future};
 use crate::{Fault, Rows, Unit, WriteError, values};
 
 /// Every table that a play can fill, those that refer to others first.
-const TABLES: [&str; 18] = [
+const TABLES: [&str; 22] = [
+    "notice",
+    "notifier_trouble",
+    "notice_mark",
+    "pickup",
     "campaign_member",
     "campaign",
     "acknowledgement",

@@ -23,6 +23,8 @@ mod kept;
 mod lock;
 mod migrate;
 mod open;
+mod outbox;
+mod pickup;
 mod tasks;
 mod unit;
 mod value;
@@ -42,6 +44,8 @@ pub use inventory::{Change, CredentialFacts, IssuerState, KnownCredential, Known
 pub use journal::{BeginError, InDoubt, Intent, Journal, JournalError, NewlyIssued, NewlyPrepared, Outcome};
 pub use kept::{Discard, Kept, KeptContent, KeptError, KeptLabels, KeptVersion, NewKept, Promoted, Put};
 pub use open::Access;
+pub use outbox::{Addressed, Ended, Sent, Waiting};
+pub use pickup::PickupLine;
 pub use tasks::TaskLine;
 pub use unit::{Rows, Unit};
 pub use value::{FromColumn, Row, Value};

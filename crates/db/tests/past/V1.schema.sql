@@ -253,3 +253,57 @@ CREATE TABLE decision (
     reason TEXT NOT NULL
 ) STRICT;
 CREATE INDEX decision_by_credential ON decision (credential_id, id);
+
+-- Notices --------------------------------------------------------------------------------------------------------------
+
+-- What one recipient of one channel is told. `about` is the same each time that the same thing is noticed. `message` is
+-- given when it first goes out, together with others, and stays while nobody knows whether that arrived.
+CREATE TABLE notice (
+    id INTEGER NOT NULL PRIMARY KEY,
+    notifier TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    about TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    what TEXT NOT NULL,
+    state TEXT NOT NULL,
+    advice TEXT NOT NULL,
+    message TEXT,
+    attempts INTEGER NOT NULL,
+    retry_at INTEGER,
+    error TEXT,
+    sent_at INTEGER
+) STRICT;
+CREATE INDEX notice_by_about ON notice (about, notifier, recipient, at);
+CREATE INDEX notice_by_message ON notice (message) WHERE message IS NOT NULL;
+CREATE INDEX notice_pending ON notice (notifier, recipient, id) WHERE sent_at IS NULL;
+CREATE INDEX notice_sent ON notice (sent_at) WHERE sent_at IS NOT NULL;
+
+-- A channel that took nothing from us lately, whoever it was for.
+CREATE TABLE notifier_trouble (
+    notifier TEXT NOT NULL PRIMARY KEY,
+    attempts INTEGER NOT NULL,
+    retry_at INTEGER,
+    error TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Up to which entry of the journal people have been told.
+CREATE TABLE notice_mark (
+    id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    entry INTEGER NOT NULL
+) STRICT;
+
+-- A secret that waits to be picked up, once. `code` is a keyed hash of what the one who takes it has to show.
+CREATE TABLE pickup (
+    id INTEGER NOT NULL PRIMARY KEY,
+    code BLOB NOT NULL UNIQUE,
+    store TEXT NOT NULL,
+    path TEXT NOT NULL,
+    made_by TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    made_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    taken_by TEXT,
+    taken_at INTEGER
+) STRICT;
