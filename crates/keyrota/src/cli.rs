@@ -68,6 +68,12 @@ pub(crate) enum Command {
     /// The credentials of the estate
     #[command(subcommand)]
     Credential(CredentialCommand),
+    /// Steps that wait for a person
+    #[command(subcommand)]
+    Task(TaskCommand),
+    /// What held keys can do without being handed out
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// The embedded secret store
     #[command(subcommand)]
     Secret(SecretCommand),
@@ -275,6 +281,44 @@ impl WordArgs {
 pub(crate) fn who(by: Option<&str>) -> String {
     let user = || std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok();
     by.map(str::to_owned).or_else(user).unwrap_or_else(|| "somebody".to_owned())
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TaskCommand {
+    /// One line a task that waits
+    List,
+    /// What is to be done, click by click
+    Show { id: i64 },
+    /// Say that it is done, and hand over what was made; it is tried before it is believed
+    Complete(CompleteArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompleteArgs {
+    pub(crate) id: i64,
+    /// The file that was made; `-` is standard input [default: asks for it, showing nothing, or reads standard input]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// A removal that nothing can prove counts on your word, which is kept
+    #[arg(long)]
+    pub(crate) on_my_word: bool,
+    #[command(flatten)]
+    pub(crate) word: WordArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Sign a short token for a client with the key that is held; the key itself stays here
+    Jwt(JwtArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JwtArgs {
+    /// The credential, or a glob that names one
+    pub(crate) credential: String,
+    /// How long it is good, an hour at most
+    #[arg(long, value_name = "DURATION", default_value = "300s")]
+    pub(crate) lifetime: String,
 }
 
 #[derive(Debug, Subcommand)]

@@ -14,7 +14,7 @@ mod wiring;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use cli::{Cli, Command, ConfigCommand};
+use cli::{Cli, Command, ConfigCommand, KeyCommand};
 use complaint::{Code, Complaint};
 use shell::{Ended, Shell};
 
@@ -47,6 +47,8 @@ async fn perform(shell: &Shell, command: Command) -> Ended {
         Command::Run(args) => commands::run::run(shell, &args).await,
         Command::Status => commands::status::status(shell).await,
         Command::Credential(command) => commands::credential::credential(shell, command).await,
+        Command::Task(command) => commands::task::task(shell, command).await,
+        Command::Key(KeyCommand::Jwt(args)) => commands::key::jwt(shell, &args).await,
         Command::Secret(command) => commands::secret::secret(shell, command).await,
         Command::Campaign(command) => commands::campaign::campaign(shell, command).await,
         Command::Report(args) => commands::report::report(shell, &args).await,

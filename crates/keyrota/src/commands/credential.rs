@@ -6,6 +6,7 @@ mod evidence;
 mod list;
 mod show;
 
+pub(crate) use act::go_on;
 use db::{Access, Entry};
 use domain::{CredentialId, Finding, Presence};
 use engine::{Engine, Surveyed};

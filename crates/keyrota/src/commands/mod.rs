@@ -7,6 +7,7 @@ pub(crate) mod demo;
 pub(crate) mod discover;
 mod handed_in;
 pub(crate) mod init;
+pub(crate) mod key;
 pub(crate) mod plan;
 mod plan_file;
 pub(crate) mod policy;
@@ -15,6 +16,7 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod status;
+pub(crate) mod task;
 pub(crate) mod twin;
 
 use domain::{Selector, Timestamp};

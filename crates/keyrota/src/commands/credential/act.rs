@@ -105,7 +105,7 @@ pub(crate) async fn import(shell: &Shell, credential: &str, word: &WordArgs) -> 
 }
 
 /// Performs what is due on this one credential, and reports it as a run does.
-pub(super) async fn go_on(shell: &Shell, engine: &Engine, credential: &CredentialId) -> Ended {
+pub(crate) async fn go_on(shell: &Shell, engine: &Engine, credential: &CredentialId) -> Ended {
     let only = HashSet::from([credential.to_string()]);
     let request =
         RunRequest { selector: Selector::everything(), only: Some(only.clone()), approved: only, observe: true };
