@@ -1,5 +1,7 @@
 //! A good driver with one defect.
 
+mod kinds;
+
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -27,22 +29,44 @@ const SHOWS_SECRETS: u8 = 11;
 const TAKES_ERRORS_FOR_GONE: u8 = 12;
 const MIXES_UP_SIBLINGS: u8 = 13;
 
-/// What is wrong, and the check that is there for it.
-pub(crate) const DEFECTS: &[(&str, Configure, &str)] = &[
-    ("a version left out", configure::<DROPS_A_VERSION>, "a large listing is complete"),
-    ("an error taken for the end", configure::<SWALLOWS_ERRORS>, "a listing that cannot be had fails"),
-    ("a marker not read", configure::<FORGETS_MARKERS>, "a listing shows the successor"),
-    ("the platform's time not told", configure::<TELLS_NO_TIME>, "the platform's own clock is told"),
-    ("doubt taken for failure", configure::<NEVER_IN_DOUBT>, "a lost answer to issue is found by its marker"),
-    ("a write sent twice", configure::<REPEATS_WRITES>, "an issue that never arrived is in doubt"),
-    ("a pause not passed on", configure::<HIDES_RETRY_AFTER>, "a throttled issue is reported"),
-    ("gone already taken for now", configure::<ALWAYS_REVOKES>, "the life of a credential"),
-    ("a trial that is none", configure::<ACCEPTS_ANYTHING>, "the life of a credential"),
-    ("a rename that is none", configure::<RENAMES_NOTHING>, "names are given and given back"),
-    ("a refusal taken for silence", configure::<GUESSES_QUIET>, "a right that lacks is not quiet"),
-    ("a secret in Debug", configure::<SHOWS_SECRETS>, "the life of a credential"),
-    ("a failed login taken for gone", configure::<TAKES_ERRORS_FOR_GONE>, "a wrong login is told and tells nothing"),
-    ("another version's use", configure::<MIXES_UP_SIBLINGS>, "use is told, of this version, since then"),
+pub(crate) struct Defect {
+    /// What is wrong.
+    pub(crate) what: &'static str,
+    /// With which driver.
+    pub(crate) driver: &'static str,
+    pub(crate) configure: Configure,
+    /// The check that is there for it.
+    pub(crate) check: &'static str,
+}
+
+pub(crate) fn defects() -> impl Iterator<Item = &'static Defect> {
+    OVERLAPPING.iter().chain(kinds::DEFECTS)
+}
+
+const fn defect(what: &'static str, configure: Configure, check: &'static str) -> Defect {
+    Defect { what, driver: "ibm_apic", configure, check }
+}
+
+/// Of the usual platform.
+const OVERLAPPING: &[Defect] = &[
+    defect("a version left out", configure::<DROPS_A_VERSION>, "a large listing is complete"),
+    defect("an error taken for the end", configure::<SWALLOWS_ERRORS>, "a listing that cannot be had fails"),
+    defect("a marker not read", configure::<FORGETS_MARKERS>, "a listing shows the successor"),
+    defect("the platform's time not told", configure::<TELLS_NO_TIME>, "the platform's own clock is told"),
+    defect("doubt taken for failure", configure::<NEVER_IN_DOUBT>, "a lost answer to issue is found by its marker"),
+    defect("a write sent twice", configure::<REPEATS_WRITES>, "an issue that never arrived is in doubt"),
+    defect("a pause not passed on", configure::<HIDES_RETRY_AFTER>, "a throttled issue is reported"),
+    defect("gone already taken for now", configure::<ALWAYS_REVOKES>, "the life of a credential"),
+    defect("a trial that is none", configure::<ACCEPTS_ANYTHING>, "the life of a credential"),
+    defect("a rename that is none", configure::<RENAMES_NOTHING>, "names are given and given back"),
+    defect("a refusal taken for silence", configure::<GUESSES_QUIET>, "a right that lacks is not quiet"),
+    defect("a secret in Debug", configure::<SHOWS_SECRETS>, "the life of a credential"),
+    defect(
+        "a failed login taken for gone",
+        configure::<TAKES_ERRORS_FOR_GONE>,
+        "a wrong login is told and tells nothing",
+    ),
+    defect("another version's use", configure::<MIXES_UP_SIBLINGS>, "use is told, of this version, since then"),
 ];
 
 fn configure<const DEFECT: u8>(settings: &Settings, ports: &Ports) -> Result<Arc<dyn Issuer>, InvalidSettings> {
