@@ -307,8 +307,8 @@ impl Verifier for ApiSec {
         if kind != PASSWORD {
             return self.client.try_token(value).await;
         }
-        let username = secret.get(USERNAME).and_then(Secret::expose_text);
-        if username.is_some_and(|username| username != account.username) {
+        let named = secret.get(USERNAME);
+        if named.is_some_and(|username| username.expose_text() != Some(account.username.as_str())) {
             return Ok(Trial::Unfit(format!("it is the password of another user than `{}`", account.username)));
         }
         Ok(match self.client.sign_on(account, value, Purpose::Try).await? {

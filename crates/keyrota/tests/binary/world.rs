@@ -107,8 +107,13 @@ impl World {
 
     /// With further keys in the policy.
     pub(crate) fn with_policy(twin: &str, policy: &str) -> Self {
+        Self::of(&format!("ibm_apic {twin}"), |announced| Self::configuration(announced, policy))
+    }
+
+    /// On a twin of any platform, with a configuration made from what it announces.
+    pub(crate) fn of(twin: &str, configuration: impl FnOnce(&Value) -> String) -> Self {
         let mut twin = Command::new(BINARY)
-            .args(["twin", "ibm_apic"])
+            .arg("twin")
             .args(twin.split_whitespace())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -121,12 +126,12 @@ impl World {
         let made = Command::new(BINARY).arg("init").arg(folder.path()).output().unwrap();
         assert!(made.status.success());
         let world = Self { folder, twin, announced, log: None, transcript: Mutex::default() };
-        fs::write(world.config(), world.configuration(policy)).unwrap();
+        fs::write(world.config(), configuration(&world.announced)).unwrap();
         world
     }
 
-    fn configuration(&self, policy: &str) -> String {
-        let login = &self.announced["login"];
+    fn configuration(announced: &Value, policy: &str) -> String {
+        let login = &announced["login"];
         let keys = ["provider_org", "catalog", "realm", "username", "password", "client_id", "client_secret"];
         let login: String = keys.iter().map(|key| format!("{key} = {}\n", login[key])).collect();
         format!(
@@ -158,8 +163,8 @@ url = "{gateway}/ping"
 headers = {{ X-IBM-Client-Id = "{{client_id}}", X-IBM-Client-Secret = "{{client_secret}}" }}
 expect = 200
 "#,
-            base_url = self.announced["base_url"],
-            gateway = self.announced["gateway_url"].as_str().unwrap(),
+            base_url = announced["base_url"],
+            gateway = announced["gateway_url"].as_str().unwrap(),
         )
     }
 
