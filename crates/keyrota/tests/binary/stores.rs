@@ -164,6 +164,10 @@ fn two_hundred_rotations_over_bad_roads_leave_both_stores_equal() {
     assert_eq!(estate.world.live().len(), 200);
     let status = estate.keyrota("status --output json").exits(0).json();
     assert_eq!(status["credentials"], json!({ "current": 200 }));
+    let transcript = estate.world.transcript.lock().unwrap();
+    let printed = |secret: &str| transcript.contains(secret);
+    assert!(!estate.world.known().iter().any(|one| printed(&one.client_secret)), "a secret was printed");
+    assert!(!printed(estate.bao.root_token()), "a login was printed");
 }
 
 #[test]
@@ -200,14 +204,21 @@ fn a_value_overwritten_by_hand_in_vault_is_refused_before_retirement() {
 }
 
 #[test]
-fn an_agent_that_polls_never_fails_a_call() {
+fn applications_that_poll_never_fail_a_call() {
     let estate = Estate::new("--consumer-orgs 1 --apps 1 --age 95d", 0);
     let old = estate.world.live().remove(0);
     let path = place(&old);
     // What the application read before Keyrota came.
     estate.put_into_bao(&format!("data/{path}"), &json!({ "data": pair(&old) }));
-    let agent = Agent::start(&estate, &path);
-    let mut calls = Calls::new(&estate, agent);
+    estate.aws("CreateSecret", &json!({ "Name": path, "SecretString": pair(&old).to_string() }));
+    let mut calls = Calls {
+        agent: Agent::start(&estate, &path),
+        gateway: estate.world.gateway(),
+        estate: &estate,
+        path: &path,
+        made: 0,
+        failed: 0,
+    };
     calls.until_read(&old.client_id);
     estate.keyrota("run --once").exits(0);
     let new = estate.world.live().into_iter().find(|one| one.name.ends_with("_new")).unwrap();
@@ -271,26 +282,30 @@ impl Drop for Agent {
     }
 }
 
-/// An application that reads the agent's file and calls, again and again.
-struct Calls {
+/// Two applications, again and again: one calls with what the agent rendered, one with what AWS has at that moment.
+struct Calls<'a> {
+    estate: &'a Estate,
+    path: &'a str,
     agent: Agent,
     gateway: Client,
     made: usize,
     failed: usize,
 }
 
-impl Calls {
-    fn new(estate: &Estate, agent: Agent) -> Self {
-        Self { agent, gateway: estate.world.gateway(), made: 0, failed: 0 }
+impl Calls<'_> {
+    fn one(&mut self) -> Option<String> {
+        let from_aws = self.estate.in_aws(self.path);
+        self.call(&from_aws);
+        let rendered = self.agent.read()?;
+        Some(self.call(&rendered))
     }
 
-    fn one(&mut self) -> Option<String> {
-        let pair = self.agent.read()?;
+    fn call(&mut self, pair: &Value) -> String {
         let field = |name: &str| pair[name].as_str().unwrap_or_default().to_owned();
         let status = self.gateway.ping(&field("client_id"), &field("client_secret"));
         self.made += 1;
         self.failed += usize::from(status != 200);
-        Some(field("client_id"))
+        field("client_id")
     }
 
     fn some(&mut self, count: usize) {
