@@ -49,6 +49,7 @@ pub(crate) enum Stand {
     Overlap,
     Retiring,
     Held,
+    Protected,
     Parked,
     Stray,
     Unmanaged,
@@ -65,6 +66,7 @@ impl Stand {
             Self::Overlap => "overlap",
             Self::Retiring => "retiring",
             Self::Held => "held",
+            Self::Protected => "protected",
             Self::Parked => "parked",
             Self::Stray => "stray",
             Self::Unmanaged => "unmanaged",
@@ -81,6 +83,7 @@ impl Stand {
             Self::Overlap => "both versions are valid",
             Self::Retiring => "the old version is being ended and proved dead",
             Self::Held => "a person holds it as it is",
+            Self::Protected => "the platform's own integration depends on it",
             Self::Parked => "failed too often; waits for a person",
             Self::Stray => "not made by Keyrota, with a successor's name",
             Self::Unmanaged => "no policy applies",
@@ -97,6 +100,9 @@ pub(crate) fn stand(surveyed: &Surveyed) -> Stand {
     }
     if observed.hold.is_some() {
         return Stand::Held;
+    }
+    if observed.protected {
+        return if gone { Stand::Gone } else { Stand::Protected };
     }
     if observed.trouble.parked {
         return Stand::Parked;

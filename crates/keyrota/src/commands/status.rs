@@ -25,6 +25,7 @@ pub(crate) async fn status(shell: &Shell) -> Ended {
     let mut attention: Vec<(String, Finding)> = Vec::new();
     let mut held = Vec::new();
     let states = opened.db.issuer_states().await?;
+    let tasks = super::task::waiting(&opened).await?;
     survey(&opened, &states, |surveyed| {
         *stands.entry(stand(&surveyed)).or_default() += 1;
         let credential = surveyed.entry.observed.credential.to_string();
@@ -47,6 +48,7 @@ pub(crate) async fn status(shell: &Shell) -> Ended {
             })).collect::<Vec<_>>(),
             "credentials": stands.iter().map(|(stand, count)| (stand.word().to_owned(), (*count).into()))
                 .collect::<serde_json::Map<_, _>>(),
+            "tasks": tasks.iter().map(super::task::Waiting::json).collect::<Vec<_>>(),
             "held": held.iter().map(finding_json).collect::<Vec<_>>(),
             "attention": attention.iter().map(finding_json).collect::<Vec<_>>(),
         }))?;
@@ -64,6 +66,10 @@ pub(crate) async fn status(shell: &Shell) -> Ended {
         let rows =
             stands.iter().map(|(stand, count)| [count.to_string(), stand.word().to_owned(), stand.about().to_owned()]);
         shell.table(["CREDENTIALS", "STATE", ""], rows.collect())?;
+        if !tasks.is_empty() {
+            shell.text("\n")?;
+            super::task::table(shell, &tasks)?;
+        }
         if !held.is_empty() {
             shell.text("\n")?;
             let rows = held.iter().map(|(credential, finding)| [credential.clone(), finding.to_string()]);

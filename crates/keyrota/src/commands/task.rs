@@ -27,7 +27,7 @@ pub(crate) async fn task(shell: &Shell, command: TaskCommand) -> Ended {
 }
 
 /// One task with what a person wants to know of it.
-struct Waiting {
+pub(crate) struct Waiting {
     task: TaskLine,
     now: Timestamp,
     /// The handle of the version that it is about.
@@ -50,7 +50,7 @@ impl Waiting {
         }
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         json!({
             "id": self.task.id,
             "credential": self.task.credential.as_str(),
@@ -65,24 +65,34 @@ impl Waiting {
     }
 }
 
-async fn list(shell: &Shell) -> Ended {
-    let opened = Opened::open(shell, Access::ReadOnly).await?;
+/// Every task that is open, the longest waiting first.
+pub(crate) async fn waiting(opened: &Opened) -> Result<Vec<Waiting>, Complaint> {
     let mut waiting = Vec::new();
     for task in opened.db.open_tasks().await? {
-        waiting.push(describe(&opened, task).await?);
+        waiting.push(describe(opened, task).await?);
     }
+    Ok(waiting)
+}
+
+pub(crate) fn table(shell: &Shell, waiting: &[Waiting]) -> Result<(), Complaint> {
+    let rows = waiting.iter().map(|one| {
+        let due = relative(one.task.due_at, one.now);
+        let due = if one.is_overdue() { format!("overdue, {due}") } else { due };
+        let since = relative(one.task.asked_at, one.now);
+        [one.task.id.to_string(), one.task.credential.to_string(), one.what(), since, due]
+    });
+    shell.table(["TASK", "CREDENTIAL", "WHAT", "SINCE", "DUE"], rows.collect())
+}
+
+async fn list(shell: &Shell) -> Ended {
+    let opened = Opened::open(shell, Access::ReadOnly).await?;
+    let waiting = waiting(&opened).await?;
     if shell.json() {
         for one in &waiting {
             shell.object(&one.json())?;
         }
     } else {
-        let rows = waiting.iter().map(|one| {
-            let due = relative(one.task.due_at, one.now);
-            let due = if one.is_overdue() { format!("overdue, {due}") } else { due };
-            let since = relative(one.task.asked_at, one.now);
-            [one.task.id.to_string(), one.task.credential.to_string(), one.what(), since, due]
-        });
-        shell.table(["ID", "CREDENTIAL", "WHAT", "SINCE", "DUE"], rows.collect())?;
+        table(shell, &waiting)?;
     }
     let overdue: Vec<&Waiting> = waiting.iter().filter(|one| one.is_overdue()).collect();
     for one in &overdue {

@@ -146,7 +146,9 @@ fn a_key_is_replaced_within_the_slots_by_a_person_who_is_checked() {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     assert!(shown.contains(&format!("keyrota task complete {} --file FILE", task["id"])), "{shown}");
-    assert_eq!(world.keyrota("status").code, Some(3));
+    let status = world.keyrota("status --output json").exits(3).json();
+    assert_eq!((&status["tasks"][0]["id"], &status["credentials"]["protected"]), (&task["id"], &Value::from(1)));
+    assert!(world.keyrota("status").stdout.contains("TASK  CREDENTIAL"));
 
     // Wrong files: of another key, of nothing, a key with too much right, and one that is dead already.
     let other = if name == "key-2" { "key-3" } else { "key-2" };
@@ -295,8 +297,8 @@ fn check_golden(world: &World, task: &Value) {
     };
     assert_eq!(
         told("task list"),
-        "ID  CREDENTIAL               WHAT  SINCE  DUE\n\
-         1   secid/acme/legacy/key-1  make a successor of ACCESS-ID  now    in 2 d\n"
+        "TASK  CREDENTIAL               WHAT  SINCE  DUE\n\
+         1     secid/acme/legacy/key-1  make a successor of ACCESS-ID  now    in 2 d\n"
     );
     assert_eq!(
         told("task show 1"),
