@@ -58,16 +58,17 @@ impl Observed {
     }
 
     /// What consumers are meant to use. When no rotation is under way, the newest live version that is neither an orphan
-    /// nor given up; in a rotation its successor from the first promotion on. It may have expired.
+    /// nor given up; in a rotation its successor from the first promotion on. It may have expired. Nothing, once the one
+    /// that we delivered was removed by somebody else: an older one that lives is not what consumers read.
     pub fn current(&self) -> Option<&Version> {
         if let Some(rotation) = &self.rotation {
             let to = rotation.to.filter(|_| rotation.serves()).and_then(|to| self.version(to));
             return to.or_else(|| rotation.from.and_then(|from| self.version(from)));
         }
-        self.versions
-            .iter()
-            .rev()
-            .find(|version| version.is_live() && version.origin != Origin::Orphan && !version.is_given_up())
+        let meant = |version: &&Version| version.origin != Origin::Orphan && !version.is_given_up();
+        let newest =
+            self.versions.iter().rev().filter(meant).find(|version| version.is_live() || version.was_taken())?;
+        newest.is_live().then_some(newest)
     }
 }
 
@@ -135,6 +136,12 @@ impl Version {
     /// version early.
     pub fn is_given_up(&self) -> bool {
         self.origin == Origin::Issued && !self.secret_held
+    }
+
+    /// Issued by us, in our hands, and ended by somebody else.
+    fn was_taken(&self) -> bool {
+        let delivered = self.origin == Origin::Issued && self.secret_held;
+        delivered && self.presence == Presence::Gone && self.revoked_at.is_none()
     }
 
     /// The platform ends it by itself, and that moment has come.
@@ -353,6 +360,65 @@ mod tests {
         assert!(rotation(abandon.clone(), 2, 1).serves());
         assert!(!rotation(abandon, 1, 2).serves());
         assert!(rotation(Cause::Import { by: "ada".to_owned() }, 1, 1).serves());
+    }
+
+    fn issued(number: u32) -> Version {
+        Version {
+            number: VersionNumber(number),
+            handle: Handle::parse(&format!("h{number}")).unwrap(),
+            name: "web".to_owned(),
+            title: String::new(),
+            origin: Origin::Issued,
+            secret_held: true,
+            created_at: Timestamp::UNIX_EPOCH,
+            presence: Presence::Listed,
+            expires_at: None,
+            disabled_at: None,
+            verified_at: None,
+            revoked_at: None,
+            dead_at: None,
+            usage: Usage::default(),
+        }
+    }
+
+    #[test]
+    fn what_consumers_read_is_the_newest_that_was_not_given_up_nor_taken_away() {
+        let facts = IssuerFacts::overlapping(jiff::SignedDuration::ZERO);
+        let mut observed = Observed {
+            credential: CredentialId::new("apic", ["acme", "shop", "web"]).unwrap(),
+            facts: Arc::new(facts),
+            name: "web".to_owned(),
+            title: String::new(),
+            owner: None,
+            parent: Parent::Enabled,
+            name_taken: None,
+            slots: Slots::default(),
+            stray: false,
+            protected: false,
+            hold: None,
+            requested: None,
+            versions: vec![issued(1), issued(2)],
+            rotation: None,
+            task: None,
+            parent_turned_at: None,
+            acknowledged: Vec::new(),
+            waivers: Vec::new(),
+            told: Vec::new(),
+            drift: Vec::new(),
+            trouble: Trouble::default(),
+        };
+        let current = |observed: &Observed| observed.current().map(|version| version.number.0);
+        assert_eq!(current(&observed), Some(2));
+        observed.versions[1].secret_held = false;
+        assert_eq!(current(&observed), Some(1), "it was given up");
+        observed.versions[1].secret_held = true;
+        observed.versions[1].dead_at = Some(Timestamp::UNIX_EPOCH);
+        assert_eq!(current(&observed), Some(1), "it is over");
+        observed.versions[1].dead_at = None;
+        observed.versions[1].presence = Presence::Gone;
+        assert_eq!(current(&observed), None, "it was taken away, and nobody reads the older one");
+        observed.versions[1].revoked_at = Some(Timestamp::UNIX_EPOCH);
+        assert_eq!(current(&observed), Some(1), "we revoked it, and went back");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What can be refused without a call, before anything is issued: at the beginning of a rotation, and again whenever
 //! its successor has to be made anew, since the platform may have changed meanwhile.
 
-use domain::{Finding, Parent};
+use domain::{Finding, Parent, Version};
 
 use crate::situation::Situation;
 
@@ -10,7 +10,8 @@ pub(crate) fn refusal(situation: &Situation<'_>) -> Option<Finding> {
     if situation.policy.deliver.is_empty() {
         return Some(Finding::NoDestination);
     }
-    if observed.parent == Parent::Disabled {
+    // Only a version tells of its application: where none is left, it may be on again, and the platform itself refuses.
+    if observed.parent == Parent::Disabled && observed.versions.iter().any(Version::is_live) {
         return Some(Finding::ParentDisabled);
     }
     if let Some(name) = &observed.name_taken {

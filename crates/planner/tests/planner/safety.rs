@@ -262,7 +262,9 @@ fn check_issue(now: Timestamp, policy: &Policy, observed: &Observed) -> Checked 
     let live_max = observed.facts.live_max();
     ensure!(live_max.is_none_or(|max| observed.slots.used < max), "one more than the platform allows");
     ensure!(observed.name_taken.is_none(), "the successor's name is taken");
-    ensure!(observed.parent == Parent::Enabled, "issued under a disabled parent");
+    // Only a version tells of its parent.
+    let told = observed.versions.iter().any(Version::is_live);
+    ensure!(observed.parent == Parent::Enabled || !told, "issued under a disabled parent");
     ensure!(!policy.deliver.is_empty(), "issued for nobody");
     let successor = observed.rotation.as_ref().and_then(|rotation| observed.version(rotation.to?));
     // Tried, refused for long, and nothing else serves.
