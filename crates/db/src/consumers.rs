@@ -1,6 +1,8 @@
 //! What consumers say, what people waive, and what inspections of destinations found.
 
-use domain::{Cause, CredentialId, Destination, Drifted, Fingerprint, RotationId, Timestamp, VersionNumber};
+use domain::{
+    Cause, CredentialId, Destination, Drifted, Fingerprint, RotationId, SecretPath, Timestamp, VersionNumber,
+};
 
 use crate::{
     Db, ReadError, Rows, Unit, Word, WriteError,
@@ -40,6 +42,27 @@ impl Db {
             ON CONFLICT (credential_id, consumer) DO UPDATE SET version = excluded.version, at = excluded.at";
         let unit = Unit::new().run(sql, values![id, consumer, version.0, word.at], Rows::Exactly(1));
         self.write(unit.and(decision(id, "acknowledge", word))).await
+    }
+
+    /// A consumer read this version of ours at this place: that it has it is on record, without a word of its own.
+    /// What was never delivered there is nobody's evidence.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn record_read(
+        &self,
+        (store, path): (&str, &SecretPath),
+        store_version: &str,
+        word: Word<'_>,
+    ) -> Result<(), RecordReadError> {
+        let sql = "SELECT credential_id, version FROM delivery WHERE store = $1 AND path = $2 AND store_version = $3
+            ORDER BY written_at DESC LIMIT 1";
+        let found: Option<(i64, u32)> =
+            self.row(sql, values![store, path.as_str(), store_version], |row| Ok((row.get(0)?, row.get(1)?))).await?;
+        match found {
+            Some((id, version)) => Ok(self.acknowledge(id, word.by, VersionNumber(version), word).await?),
+            None => Ok(()),
+        }
     }
 
     /// A person does without evidence until a time: of one consumer, or of the old version's silence.
@@ -137,4 +160,12 @@ impl Db {
         let seen = "DELETE FROM drift WHERE credential_id = $1";
         self.write(Unit::new().run(open, values, Rows::Exactly(1)).run(seen, values![id], Rows::Any)).await
     }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RecordReadError {
+    #[error("the deliveries could not be read")]
+    Read(#[from] ReadError),
+    #[error("the read could not be recorded")]
+    Write(#[from] WriteError),
 }

@@ -32,7 +32,7 @@ mod words;
 mod writer;
 
 pub use campaigns::{Campaign, Exposed, Exposure, Member, MemberFate, OpenCampaignError};
-pub use consumers::Holding;
+pub use consumers::{Holding, RecordReadError};
 pub use database::{Db, Snapshot};
 pub use decisions::{HistoryLine, Word};
 pub use entry::{Entry, IssuerView, Issuers};

@@ -340,6 +340,9 @@ pub(crate) enum SecretCommand {
         /// Another version than the current one
         #[arg(long)]
         version: Option<u32>,
+        /// The consumer that reads, by its name in the policy: on record as having it, without a word of its own
+        #[arg(long, value_name = "NAME")]
+        consumer: Option<String>,
         #[command(flatten)]
         store: StoreArg,
     },

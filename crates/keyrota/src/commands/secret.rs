@@ -1,6 +1,6 @@
 //! `keyrota secret …`: the embedded secret store. The only place, with `init`, where a secret is printed.
 
-use db::Access;
+use db::{Access, Word};
 use domain::SecretPath;
 use driver::Label;
 use serde_json::{Map, Value, json};
@@ -18,9 +18,15 @@ use crate::{
 pub(crate) async fn secret(shell: &Shell, command: SecretCommand) -> Ended {
     match command {
         SecretCommand::Put { path, store, word } => put(shell, &parse(&path)?, &store, &word).await,
-        SecretCommand::Get { path, field, version, store } => {
-            let reader = reader(shell, &store).await?;
-            get(shell, &reader, &parse(&path)?, field.as_deref(), version).await
+        SecretCommand::Get { path, field, version, consumer, store } => {
+            let access = if consumer.is_some() { Access::Commands } else { Access::ReadOnly };
+            let opened = Opened::open(shell, access).await?;
+            let (reader, path) = (embedded(&opened, &store)?, parse(&path)?);
+            let found = find(&reader, &path, version).await?;
+            if let Some(consumer) = consumer {
+                record_read(&opened, &reader, &path, found.version, &consumer).await?;
+            }
+            get(shell, &path, &found, field.as_deref())
         }
         SecretCommand::List { store } => list(shell, &reader(shell, &store).await?),
         SecretCommand::Versions { path, store } => versions(shell, &reader(shell, &store).await?, &parse(&path)?),
@@ -67,17 +73,31 @@ fn parse(path: &str) -> Result<SecretPath, Complaint> {
         .map_err(|error| Complaint::new(Code::Usage, format!("`{path}` is no path")).cause(error.to_string()))
 }
 
-async fn get(
-    shell: &Shell,
-    reader: &EmbeddedReader,
-    path: &SecretPath,
-    field: Option<&str>,
-    version: Option<u32>,
-) -> Ended {
+async fn find(reader: &EmbeddedReader, path: &SecretPath, version: Option<u32>) -> Result<ReadSecret, Complaint> {
     let found = reader.get(path, version).await.map_err(|error| {
         Complaint::new(Code::SealedAltered, format!("the secret at `{path}` cannot be read")).cause(chain(&error))
     })?;
-    let found = found.ok_or_else(|| unknown(path, version))?;
+    found.ok_or_else(|| unknown(path, version))
+}
+
+/// The read log: evidence that a consumer has a version, which its own word may take the place of.
+async fn record_read(
+    opened: &Opened,
+    reader: &EmbeddedReader,
+    path: &SecretPath,
+    version: u32,
+    consumer: &str,
+) -> Result<(), Complaint> {
+    let word = Word { by: consumer, reason: "read it", at: opened.now() };
+    opened.db.record_read((reader.store(), path), &version.to_string(), word).await.map_err(|error| {
+        Complaint::new(Code::Database, format!("the read of `{path}` could not be recorded"))
+            .because(&error)
+            .state("nothing was printed")
+            .hint("try again, or leave `--consumer` out")
+    })
+}
+
+fn get(shell: &Shell, path: &SecretPath, found: &ReadSecret, field: Option<&str>) -> Ended {
     if let Some(field) = field {
         let value = found.data.get(field).ok_or_else(|| {
             let known: Vec<String> = found.data.iter().map(|(name, _)| format!("`{name}`")).collect();
@@ -89,7 +109,7 @@ async fn get(
         return Ok(Exit::Done);
     }
     if shell.json() {
-        shell.object(&secret_json(path, &found))?;
+        shell.object(&secret_json(path, found))?;
         return Ok(Exit::Done);
     }
     let rows =

@@ -87,6 +87,21 @@ fn a_consumer_that_has_not_said_what_it_runs_keeps_the_old_credential() {
 }
 
 #[test]
+fn what_a_consumer_read_is_on_record() {
+    let consumers = r#"consumers = [{ name = "billing", acknowledges = true }]"#;
+    let world = World::with_policy("--consumer-orgs 1 --apps 1 --age 91d", consumers);
+    let path = world.live()[0].path();
+    world.run().exits(0);
+    world.advance("6d");
+    world.run().exits(3);
+    world.keyrota(&format!("secret get {path} --field client_id --consumer billing")).exits(0);
+    world.run().exits(0);
+    assert_eq!(world.live().len(), 1);
+    let history = world.keyrota(&format!("credential history {path} --output json")).exits(0).objects();
+    assert!(history.iter().any(|line| line["by"] == "billing" && line["why"] == "read it"));
+}
+
+#[test]
 fn a_named_person_may_answer_for_it_for_a_time() {
     let consumers = r#"consumers = [{ name = "billing", acknowledges = true }]"#;
     let world = World::with_policy("--consumer-orgs 1 --apps 1 --age 91d", consumers);

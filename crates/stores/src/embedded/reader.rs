@@ -58,6 +58,11 @@ impl EmbeddedReader {
         Self { store: store.into(), db, keyring }
     }
 
+    /// The store's name in the configuration.
+    pub fn store(&self) -> &str {
+        &self.store
+    }
+
     /// The current version, or the one with the given number. `None`: nothing is there, or not any more.
     ///
     /// # Errors
