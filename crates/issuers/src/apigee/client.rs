@@ -97,6 +97,11 @@ impl Client {
         }
     }
 
+    /// There some calls have another shape.
+    pub(super) fn in_app_group(&self, at: &Locator) -> bool {
+        self.generation == Generation::X && matches!(at.owner, Owner::Group(_))
+    }
+
     /// Sends a request with the login. Whatever the platform answers is `Ok`, a 401 too, but only after one retry
     /// with a fresh token.
     pub(super) async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, DriverError> {

@@ -25,9 +25,10 @@ const DEVELOPERS_A_PAGE: usize = 1000;
 const OWN_APPS_A_PAGE: usize = 100;
 /// Developers or groups whose apps are read at the same time.
 pub(super) const OWNERS_AT_ONCE: usize = 16;
-/// The list of apps shows what is approved unless it is asked for the rest, of apps and of keys.
+/// The list of apps shows what is approved unless it is asked for the rest, of apps and of keys. Revoked keys come first:
+/// where a credential has both, what is told last of it is that it can be used.
 const STATUSES: [(&str, &str); 4] =
-    [(APPROVED, APPROVED), (APPROVED, REVOKED), (REVOKED, APPROVED), (REVOKED, REVOKED)];
+    [(APPROVED, REVOKED), (REVOKED, REVOKED), (APPROVED, APPROVED), (REVOKED, APPROVED)];
 
 pub(super) fn everything(client: &Arc<Client>) -> ListingStream<'static> {
     match client.generation {

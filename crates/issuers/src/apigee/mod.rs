@@ -16,6 +16,7 @@ mod listing;
 mod place;
 mod service_account;
 mod successor;
+mod switch;
 #[cfg(test)]
 mod tests;
 pub mod twin;
@@ -38,11 +39,10 @@ use serde::de::IgnoredAny;
 
 use self::{
     answer::{Intent, from_platform, is_gone},
-    api::{APPROVED, KeyContent, REVOKED},
     client::{Client, is_refusal},
-    config::{Config, Generation},
-    place::{Locator, Owner},
-    successor::{action, succeeded},
+    config::Config,
+    place::Locator,
+    switch::{Switch, switch},
 };
 use crate::{IssuerDriver, TwinDriver};
 
@@ -169,7 +169,10 @@ impl Issuer for Apigee {
         if is_gone(&response) {
             return Ok(Revoked::GoneAlready);
         }
-        succeeded("deleting the key", &response).map(|()| Revoked::Now)
+        if response.is_success() {
+            return Ok(Revoked::Now);
+        }
+        Err(from_platform("deleting the key", Intent::Write, &response))
     }
 
     fn usage(&self) -> Option<&dyn UsageSource> {
@@ -205,28 +208,11 @@ fn random(entropy: &dyn Entropy) -> Result<String, NoEntropy> {
 #[async_trait]
 impl Disabler for Apigee {
     async fn disable(&self, subject: &Subject, handle: &Handle, _ticket: &Ticket) -> Result<(), DriverError> {
-        self.switch(subject, handle, "revoke", REVOKED).await
+        switch(&self.client, &Locator::of(subject)?, handle.as_str(), Switch::Off).await
     }
 
     async fn enable(&self, subject: &Subject, handle: &Handle, _ticket: &Ticket) -> Result<(), DriverError> {
-        self.switch(subject, handle, "approve", APPROVED).await
-    }
-}
-
-impl Apigee {
-    async fn switch(&self, subject: &Subject, handle: &Handle, verb: &str, status: &str) -> Result<(), DriverError> {
-        let doing = format!("setting the key to {status}");
-        let at = Locator::of(subject)?;
-        let mut url = self.client.key(&at, handle.as_str())?;
-        let request = if self.client.generation == Generation::X && matches!(at.owner, Owner::Group(_)) {
-            let content =
-                KeyContent { api_products: Vec::new(), more: None, app_group_app_key: None, action: Some(verb) };
-            HttpRequest::new(Method::Post, url).json(&content)
-        } else {
-            url.set_query(Some(&format!("action={verb}")));
-            action(url)
-        };
-        succeeded(&doing, &self.client.exchange(request).await?)
+        switch(&self.client, &Locator::of(subject)?, handle.as_str(), Switch::On).await
     }
 }
 

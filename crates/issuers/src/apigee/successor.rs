@@ -1,14 +1,14 @@
 //! A key of our choosing that may do what the one before it may do.
 //!
-//! The platform takes the value first and the products after it, so between two calls there is a key without products;
-//! on Edge such a key may open everything. The gap is kept as short as two calls, nobody has the value yet, and a key
-//! that is refused its products is taken away again. The app itself is never written: creating a key *there* would
-//! replace its attributes and callback.
+//! The platform takes the value first and the products after it, and some of them wait for an approval. On Edge a key
+//! without products may open everything, and a gateway that meets a key half made remembers it so for minutes. So a new
+//! key is switched off by the very next call, made complete, read back, and switched on last: what gateways hear of it
+//! is one change. The app itself is never written: creating a key *there* would replace its attributes and callback.
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use domain::Timestamp;
-use driver::{DriverError, Effect, HttpRequest, HttpResponse, IssueRequest, Issued, Kind, Method};
+use driver::{DriverError, Effect, HttpRequest, IssueRequest, Issued, Kind, Method};
 use secret::{Secret, SecretMap};
 use url::Url;
 
@@ -18,7 +18,8 @@ use super::{
     api::{AppObject, KeyContent, KeyMore, KeyObject, NewKey, ProductObject},
     client::Client,
     config::Generation,
-    place::{self, Locator, Owner},
+    place::{self, Locator},
+    switch::{Switch, action, switch},
 };
 
 pub(super) async fn issue(client: &Arc<Client>, request: &IssueRequest<'_>) -> Result<Issued, DriverError> {
@@ -30,10 +31,10 @@ pub(super) async fn issue(client: &Arc<Client>, request: &IssueRequest<'_>) -> R
     let model = model(client, &at, &keys, request).await?;
     let successor = Successor { client, at: &at, key, model: &model };
     let state = match there {
-        Some(there) => Products::of(there),
+        Some(there) => State::of(there),
         None => successor.create(secret).await?,
     };
-    let done = successor.complete(&state).await?;
+    let done = successor.complete(state).await?;
     let created_at = done.issued_at.and_then(|time| time.0).ok_or_else(|| {
         DriverError::new(Kind::Protocol, Effect::Unknown, "reading the key back: it has no time of issue")
     })?;
@@ -107,20 +108,30 @@ impl Model {
     }
 }
 
-/// Products of the new key so far, by name, with whether they are approved.
-struct Products(Vec<(String, bool)>);
+/// How far the new key has come.
+struct State {
+    on: bool,
+    /// Products by name, with whether they are approved.
+    products: Vec<(String, bool)>,
+}
 
-impl Products {
+impl State {
+    /// As the platform makes it.
+    fn new() -> Self {
+        Self { on: true, products: Vec::new() }
+    }
+
     fn of(key: &KeyObject) -> Self {
-        Self(key.api_products.iter().map(|it| (it.apiproduct.clone(), it.is_approved())).collect())
+        let products = key.api_products.iter().map(|it| (it.apiproduct.clone(), it.is_approved())).collect();
+        Self { on: !key.is_revoked(), products }
     }
 
     fn has(&self, product: &str) -> bool {
-        self.0.iter().any(|(name, _)| name == product)
+        self.products.iter().any(|(name, _)| name == product)
     }
 
     fn approves(&self, product: &str) -> bool {
-        self.0.iter().any(|(name, approved)| name == product && *approved)
+        self.products.iter().any(|(name, approved)| name == product && *approved)
     }
 }
 
@@ -134,7 +145,7 @@ struct Successor<'a> {
 impl Successor<'_> {
     /// Has the platform take our value. That it exists already means one of two things: it is what an answer that was
     /// lost has made, or somebody else's.
-    async fn create(&self, secret: &Secret) -> Result<Products, DriverError> {
+    async fn create(&self, secret: &Secret) -> Result<State, DriverError> {
         const DOING: &str = "creating the key";
         let mut url = self.client.keys(self.at)?;
         if self.client.generation == Generation::Edge {
@@ -148,7 +159,7 @@ impl Successor<'_> {
         };
         let response = self.client.exchange(HttpRequest::new(Method::Post, url).json(&body)).await?;
         if response.is_success() {
-            return Ok(Products(Vec::new()));
+            return Ok(State::new());
         }
         let error = refusal(DOING, Intent::Write, &response, &[secret]);
         if response.status != 409 {
@@ -156,7 +167,7 @@ impl Successor<'_> {
         }
         let there = self.client.exchange(HttpRequest::new(Method::Get, self.url()?)).await.map_err(left_behind)?;
         if there.is_success() {
-            return Ok(Products::of(&parse::<KeyObject>(DOING, &there, Effect::Unknown)?));
+            return Ok(State::of(&parse::<KeyObject>(DOING, &there, Effect::Unknown)?));
         }
         if is_gone(&there) {
             return Err(error);
@@ -165,38 +176,46 @@ impl Successor<'_> {
     }
 
     /// Brings a key that is there to what it is to be, from wherever an earlier attempt has left it.
-    async fn complete(&self, state: &Products) -> Result<KeyObject, DriverError> {
-        let wanted = self.model.wanted();
-        let lacks = wanted.iter().any(|product| !state.has(product));
-        let mut now = None;
-        if lacks || !self.model.key.attributes.is_empty() || !self.model.key.scopes.is_empty() {
-            now = Some(self.add(wanted.into_iter().filter(|product| !state.has(product)).collect()).await?);
+    async fn complete(&self, mut state: State) -> Result<KeyObject, DriverError> {
+        let lacks = |state: &State| {
+            self.model.wanted().iter().any(|product| !state.has(product))
+                || self.model.approved().any(|product| !state.approves(product))
+        };
+        if state.on && lacks(&state) {
+            switch(self.client, self.at, self.key, Switch::Off).await.map_err(left_behind)?;
+            state.on = false;
         }
-        let state = now.as_ref().unwrap_or(state);
-        let pending: BTreeSet<&str> = self.model.approved().filter(|product| !state.approves(product)).collect();
+        let missing: Vec<&str> = self.model.wanted().into_iter().filter(|product| !state.has(product)).collect();
+        if !missing.is_empty() || !self.model.key.attributes.is_empty() || !self.model.key.scopes.is_empty() {
+            state.products = self.add(missing).await?.products;
+        }
+        let waiting: BTreeSet<&str> = self.model.approved().filter(|product| !state.approves(product)).collect();
         let mut refused = None;
-        for product in pending {
+        for product in waiting {
             if let Err(error) = self.approve(product).await {
                 refused = Some(error);
                 break;
             }
         }
-        self.read_back(refused).await.map_err(left_behind)
+        let key = self.read_back(refused).await.map_err(left_behind)?;
+        if key.is_revoked() {
+            switch(self.client, self.at, self.key, Switch::On).await.map_err(left_behind)?;
+        }
+        Ok(key)
     }
 
     /// Adds products, and gives the key the attributes and scopes of the one before it.
-    async fn add(&self, products: Vec<&str>) -> Result<Products, DriverError> {
+    async fn add(&self, products: Vec<&str>) -> Result<State, DriverError> {
         const DOING: &str = "giving the key its products";
         let model = &self.model.key;
         let more = KeyMore { attributes: &model.attributes, scopes: &model.scopes };
         let more = Some(more).filter(|more| !more.attributes.is_empty() || !more.scopes.is_empty());
-        let in_group = self.client.generation == Generation::X && matches!(self.at.owner, Owner::Group(_));
-        let (more, app_group_app_key) = if in_group { (None, more) } else { (more, None) };
+        let (more, app_group_app_key) = if self.client.in_app_group(self.at) { (None, more) } else { (more, None) };
         let body = KeyContent { api_products: products, more, app_group_app_key, action: None };
         let request = HttpRequest::new(Method::Post, self.url()?).json(&body);
         let response = self.client.exchange(request).await.map_err(left_behind)?;
         if response.is_success() {
-            return Ok(Products::of(&parse::<KeyObject>(DOING, &response, Effect::Unknown)?));
+            return Ok(State::of(&parse::<KeyObject>(DOING, &response, Effect::Unknown)?));
         }
         let error = refusal(DOING, Intent::Write, &response, &[]);
         match error.kind {
@@ -227,11 +246,7 @@ impl Successor<'_> {
     /// A key with a product that waits for approval looks well and fails at the gateway: it is no success.
     async fn read_back(&self, refused: Option<DriverError>) -> Result<KeyObject, DriverError> {
         let key: KeyObject = self.client.get("reading the key back", self.url()?).await?.value;
-        let state = Products::of(&key);
-        if key.is_revoked() {
-            let message = "the new key is revoked at the platform; approve it there, or have another one made";
-            return Err(DriverError::refused(Kind::Invalid, message));
-        }
+        let state = State::of(&key);
         let waiting: Vec<&str> = self.model.approved().filter(|product| !state.approves(product)).collect();
         let Some(first) = waiting.first() else { return Ok(key) };
         if let Some(error) = refused.filter(|error| error.kind.is_transient() || error.kind.is_systemic()) {
@@ -240,7 +255,7 @@ impl Successor<'_> {
         let more = waiting.len() - 1;
         let and = if more == 0 { String::new() } else { format!(" and {more} more") };
         let message = format!(
-            "the new key is there, but its product `{first}`{and} waits for approval; approve it at the platform for \
+            "the new key is made, but its product `{first}`{and} waits for approval; approve it at the platform for \
              the app `{}`",
             self.at.app
         );
@@ -257,21 +272,9 @@ fn left_behind(error: DriverError) -> DriverError {
     DriverError { effect: Effect::Unknown, ..error }
 }
 
-/// A call whose whole content is its query.
-pub(super) fn action(url: Url) -> HttpRequest {
-    HttpRequest::new(Method::Post, url).header("content-type", "application/octet-stream")
-}
-
 fn child(mut url: Url, segment: &str) -> Url {
     if let Ok(mut path) = url.path_segments_mut() {
         path.push(segment);
     }
     url
-}
-
-pub(super) fn succeeded(doing: &str, response: &HttpResponse) -> Result<(), DriverError> {
-    if response.is_success() {
-        return Ok(());
-    }
-    Err(super::answer::from_platform(doing, Intent::Write, response))
 }

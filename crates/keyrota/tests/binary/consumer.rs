@@ -44,18 +44,22 @@ impl Reader {
 
     /// `None`: nothing was delivered there yet.
     pub(crate) fn read(&mut self, path: &str) -> Option<Pair> {
+        let [client_id, client_secret] = self.read_fields(path, ["client_id", "client_secret"])?;
+        Some(Pair { client_id, client_secret })
+    }
+
+    pub(crate) fn read_fields<const N: usize>(&mut self, path: &str, names: [&str; N]) -> Option<[String; N]> {
         if self.open.is_none() {
             self.open = self.runtime.block_on(open(&self.folder));
         }
         let reader = self.open.as_ref()?;
         let path = SecretPath::parse(path).unwrap();
         let found = self.runtime.block_on(reader.get(&path, None)).unwrap()?;
-        let field = |name| found.data.get(name).unwrap().expose_text().unwrap().to_owned();
-        Some(Pair { client_id: field("client_id"), client_secret: field("client_secret") })
+        Some(names.map(|name| found.data.get(name).unwrap().expose_text().unwrap().to_owned()))
     }
 
     /// As after a restart of the application.
-    fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.open = None;
     }
 }

@@ -75,13 +75,14 @@ fn below_owner(who: Who, rest: &[&str]) -> Option<Target> {
 /// The route of a call, for faults.
 pub(super) fn route(target: Option<&Target>, call: &Call) -> &'static str {
     let switches = call.query.contains("action=") || String::from_utf8_lossy(&call.body).contains("\"action\"");
+    let approves = call.query.contains("approve") || String::from_utf8_lossy(&call.body).contains("\"approve\"");
     match (call.method.as_str(), target) {
         (_, Some(Target::Token)) => "login",
         ("GET", Some(Target::Environments | Target::Stats { .. })) => "usage",
         ("GET", Some(Target::Key(..) | Target::AppById(_))) => "read",
         ("GET", Some(_)) => "list",
         ("DELETE", Some(Target::Key(..))) => "revoke",
-        ("POST", Some(Target::Key(..))) if switches => "revoke",
+        ("POST", Some(Target::Key(..))) if switches && !approves => "other",
         ("POST", Some(Target::Keys(..) | Target::Key(..) | Target::Product(..))) => "issue",
         ("POST" | "PUT", Some(Target::App(..))) if !switches => "issue",
         _ => "other",

@@ -123,7 +123,7 @@ impl Apigee {
 
     fn refused(&self, refusal: &Refusal) -> Reply {
         let Refusal { status, code, message } = refusal;
-        let reply = match self.options.generation {
+        match self.options.generation {
             Generation::Edge if *status == 401 => Reply::empty(401),
             Generation::Edge => Reply::json(*status, &json!({ "code": code, "message": message, "contexts": [] })),
             Generation::X => {
@@ -140,8 +140,7 @@ impl Apigee {
                 }
                 Reply::json(*status, &json!({ "error": error }))
             }
-        };
-        reply
+        }
     }
 
     fn request_id(&self) -> String {
