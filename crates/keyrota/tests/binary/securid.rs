@@ -338,6 +338,53 @@ fn a_removal_that_nothing_can_prove_is_somebodys_word() {
     assert!(world.tasks().is_empty());
 }
 
+/// Keys that are still to be made: an OAuth client, the successor of the key files, and a key that is wanted as a file.
+#[test]
+fn what_is_declared_is_asked_for_and_made() {
+    let world = tenant("--keys 1 --protected 1", "");
+    let issuer = world.announced["login"]["oauth_issuer"].clone();
+    world.reconfigure(
+        "keys = [",
+        &format!(
+            "oauth_issuer = {issuer}\nkeys = [\n    {{ name = \"export\", client_type = \"oauth\", permissions = \
+             [\"rsa.audit.admin\"] }},\n    {{ name = \"siem\", form = \"file\" }},"
+        ),
+    );
+    world.run();
+    let mut made = 0;
+    while let Some(task) = world.tasks().first() {
+        let credential = task["credential"].as_str().unwrap();
+        assert_eq!((&task["what"], &task["version"]), (&Value::from("issue"), &Value::Null));
+        let (client, file) = if credential == "secid/acme/oauth/export" {
+            let poor = json!({ "action": "add_client", "name": "export", "permissions": ["rsa.user.read"] });
+            let poor = world.save("poor.json", &world.tamper(&poor).to_string());
+            check_refused(&world.complete(task, &format!("--file {poor}")), "lacks a permission");
+            let client = json!({
+                "action": "add_client", "name": "export", "key_type": "EC", "permissions": ["rsa.audit.admin"],
+            });
+            (true, world.tamper(&client))
+        } else {
+            (false, world.tamper(&json!({ "action": "add_key", "name": "siem" })))
+        };
+        let path = world.save("made.json", &file.to_string());
+        let ran = world.complete(task, &format!("--file {path}"));
+        assert!(matches!(ran.code, Some(0 | 3)), "{ran:?}");
+        if client {
+            let served = world.read("export");
+            assert_eq!((&served["client_id"], &served["issuer"]), (&file["client_id"], &file["issuer"]));
+        } else {
+            let served: Value = serde_json::from_str(world.read("siem")["key_file"].as_str().unwrap()).unwrap();
+            assert_eq!((&served["accessID"], &served["accessKey"]), (&file["accessID"], &file["accessKey"]));
+        }
+        let token = world.keyrota(&format!("key jwt {credential} --lifetime 1h")).exits(0).stdout;
+        assert_eq!(world.gateway_takes(&token), 200, "{credential}");
+        made += 1;
+        world.run();
+    }
+    assert_eq!(made, 2);
+    world.run().exits(0);
+}
+
 #[test]
 fn tasks_that_are_not_there_are_said_so() {
     let world = tenant("--keys 2 --protected 1 --age 10d", "");
