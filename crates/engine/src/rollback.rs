@@ -42,7 +42,9 @@ impl Engine {
         if observed.hold.is_some() {
             return Err(RollbackError::Held);
         }
-        let to = rotation.to.ok_or(RollbackError::NotIssued)?;
+        // Of a successor that is only prepared, nobody knows whether the platform has taken it.
+        let issued = |to: &domain::VersionNumber| observed.version(*to).is_none_or(|version| !version.is_prepared());
+        let to = rotation.to.filter(issued).ok_or(RollbackError::NotIssued)?;
         let from = rotation.from.and_then(|from| observed.version(from)).ok_or(RollbackError::AlreadyRevoked)?;
         if from.revoked_at.is_some() || from.presence == Presence::Gone {
             return Err(RollbackError::AlreadyRevoked);

@@ -42,9 +42,9 @@ impl Work<'_> {
         }
     }
 
-    /// Dead by the platform's own record where there is one, and refused wherever we can try it. A record that is still there means that
-    /// our revocation did not hold, and it is repeated; but what somebody else seemed to have removed and is there
-    /// again is alive and perhaps in use: it is met anew, and nothing is revoked.
+    /// Dead by the platform's own record where there is one, and refused wherever we can try it. A record that is still
+    /// there means that our revocation did not hold, and it is repeated; but what somebody else seemed to have removed
+    /// and is there again is alive and perhaps in use: it is met anew, and nothing is revoked.
     pub(super) async fn prove_dead(&self, number: VersionNumber, ticket: &Ticket) -> Result<Outcome, StepEnd> {
         let version = self.version(number)?;
         let now = self.engine.now(self.issuer);
@@ -54,6 +54,16 @@ impl Work<'_> {
             return Ok(Outcome::ProvedDead { version: number, evidence: "revoked" });
         }
         let record = self.issuer.driver.look_up(&subject, &version.handle).await?;
+        if version.has_expired(now) && version.revoked_at.is_none() {
+            // A record of what has come to its end by itself proves nothing either way.
+            if !version.secret_held {
+                return Ok(Outcome::ProvedDead {
+                    version: number,
+                    evidence: "past its end, by the platform's own date",
+                });
+            }
+            return self.prove_dead_by_trial(version, version.expires_at.unwrap_or(now)).await;
+        }
         if let Lookup::There { .. } = record {
             if version.revoked_at.is_none() && !planted("come_back_is_revoked") {
                 return Err(StepEnd::NotAsPlanned(format!("version {number} is at the platform after all")));
