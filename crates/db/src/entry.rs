@@ -61,11 +61,14 @@ const EVIDENCE: &str = "SELECT * FROM (
         JOIN credential c ON c.id = t.credential_id AND c.rotation_id = t.rotation_id
     UNION ALL SELECT credential_id, 'drift', store, path, what, NULL, seen_at, seen_at FROM drift)";
 
-/// Since when the credential from which another one is minted has had the version that it has. While it turns, its
-/// successor counts only once nothing else of it lives.
-const TURNS: &str = "SELECT c.id, coalesce(
-        max(CASE WHEN v.number IS NOT p.rotation_to THEN v.created_at END), max(v.created_at)
-    ) FROM credential c JOIN credential p ON p.credential = c.minted_from JOIN version v ON v.credential_id = p.id
+/// Since when the credential from which another one is minted has had the version that it has: until its first promotion
+/// a successor mints nothing. While it turns, its successor counts only once nothing else of it lives.
+const TURNS: &str = "SELECT c.id, coalesce(max(CASE WHEN v.number IS NOT p.rotation_to THEN v.since END), max(v.since))
+    FROM credential c JOIN credential p ON p.credential = c.minted_from JOIN (
+        SELECT *, coalesce((SELECT min(d.promoted_at) FROM delivery d
+            WHERE d.credential_id = version.credential_id AND d.version = version.number), created_at) AS since
+        FROM version
+    ) v ON v.credential_id = p.id
     WHERE c.minted_from IS NOT NULL AND v.revoked_at IS NULL AND v.presence = 'listed' AND v.origin <> 'orphan'";
 
 impl Db {

@@ -524,7 +524,13 @@ pub(crate) fn insert_issued(id: i64, rotation: &RotationId, issued: &NewlyIssued
         issued.fingerprint,
         issued.sealed.0.as_slice()
     ];
-    let unit = Unit::new().run(version, values, Rows::Exactly(1)).and(becomes_successor(id, rotation, issued.number));
+    // A listing may have shown it while the answer was lost, and nobody could know that it is ours.
+    let met = "DELETE FROM version WHERE credential_id = $1 AND handle = $3 AND number <> $2 AND origin = 'found'
+        AND sealed IS NULL AND number NOT IN (SELECT d.version FROM delivery d WHERE d.credential_id = $1)";
+    let unit = Unit::new()
+        .run(met, values![id, issued.number.0, issued.handle.as_str()], Rows::Any)
+        .run(version, values, Rows::Exactly(1))
+        .and(becomes_successor(id, rotation, issued.number));
     if !issued.replaces_all {
         return unit;
     }

@@ -172,18 +172,17 @@ impl<'a> Comparison<'a> {
         })
     }
 
-    /// An unmarked version of a known credential. Where a new one replaces the old one and our issue is in doubt, it
-    /// is what we issued, with its secret lost or about to come again.
+    /// An unmarked version of a known credential. While our issue is in doubt, it may be what we issued: where repeating
+    /// the call brings it again, it waits for that; where it replaced the old one, its secret is lost.
     fn another(&mut self, c: usize, found: &Found) {
         let Some(credential) = self.known.get(c) else { return };
         let facts = self.facts.of(&credential.kind);
-        if facts.overlap == Overlap::Replace && credential.issue_in_doubt {
-            if !facts.repeats_itself() {
-                self.appeared(c, found, Origin::Orphan);
-            }
+        let in_doubt = credential.issue_in_doubt;
+        if in_doubt && facts.repeats_itself() {
             return;
         }
-        self.appeared(c, found, Origin::Found);
+        let lost = in_doubt && facts.overlap == Overlap::Replace;
+        self.appeared(c, found, if lost { Origin::Orphan } else { Origin::Found });
     }
 
     /// A credential that is to exist, whether or not any version of it is shown.

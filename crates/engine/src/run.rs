@@ -5,7 +5,7 @@ use std::{
     sync::Mutex,
 };
 
-use domain::{CredentialId, Finding, Origin, Plan, Rotation, Selector, Step, Timestamp, planted};
+use domain::{Ask, CredentialId, Finding, Origin, Plan, Rotation, Selector, Step, Timestamp, planted};
 use futures_util::{StreamExt, future, stream};
 
 use crate::{
@@ -155,8 +155,9 @@ impl Engine {
             let Some((plan, applied)) = &surveyed.planned else { return };
             let promoted = observed.rotation.as_ref().is_some_and(Rotation::promoted);
             let served = promoted || observed.current().is_some_and(|version| version.origin == Origin::Issued);
-            // What a person holds proves nothing and hinders nobody.
-            let trying = observed.rotation.is_some() && !served && observed.hold.is_none();
+            // What a person holds, or was asked to make, proves nothing and hinders nobody.
+            let asked = observed.task.as_ref().is_some_and(|task| matches!(task.ask, Ask::Issue { .. }));
+            let trying = observed.rotation.is_some() && !served && observed.hold.is_none() && !asked;
             if served || trying {
                 let standing = standings.entry(applied.policy.name.clone()).or_default();
                 standing.proven |= served;
@@ -202,25 +203,31 @@ impl Engine {
             let may_begin = proven || candidate.begins && tried.insert(candidate.policy.clone());
             Candidate { may_begin, ..candidate }
         });
-        let (first, mut rest): (Vec<_>, Vec<_>) =
+        let (mut next, mut rest): (Vec<_>, Vec<_>) =
             judged.partition(|candidate| !candidate.begins || candidate.may_begin);
-        let policies: HashMap<i64, String> =
-            first.iter().map(|candidate| (candidate.id, candidate.policy.clone())).collect();
         let halted = Mutex::new(BTreeMap::new());
-        let walked = self.walk_some(first, walk, &halted).await;
-        let through: HashSet<&String> =
-            walked.iter().filter(|(_, walked)| came_through(walked)).filter_map(|(id, _)| policies.get(id)).collect();
-        rest.retain_mut(|candidate| {
-            let goes_on = through.contains(&candidate.policy);
-            candidate.may_begin = goes_on;
-            if !goes_on {
-                report.halted.insert(candidate.policy.clone());
+        while !next.is_empty() {
+            let canaries: HashMap<i64, String> = next
+                .iter()
+                .filter(|candidate| candidate.begins)
+                .map(|candidate| (candidate.id, candidate.policy.clone()))
+                .collect();
+            let walked = self.walk_some(next, walk, &halted).await;
+            let (mut through, mut in_hands) = (HashSet::new(), HashSet::new());
+            for (id, walked) in &walked {
+                let Some(policy) = canaries.get(id) else { continue };
+                match proof(walked) {
+                    Proof::Through => drop(through.insert(policy.clone())),
+                    Proof::InHands => drop(in_hands.insert(policy.clone())),
+                    Proof::None => {}
+                }
             }
-            goes_on
-        });
-        take(report, walked);
-        let walked = self.walk_some(rest, walk, &halted).await;
-        take(report, walked);
+            take(report, walked);
+            (next, rest) =
+                rest.into_iter().partition(|one| through.contains(&one.policy) || in_hands.remove(&one.policy));
+            next.iter_mut().for_each(|candidate| candidate.may_begin = true);
+        }
+        report.halted.extend(rest.into_iter().map(|candidate| candidate.policy));
         let halted = halted.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         for (issuer, source) in halted {
             let error = Observe::Listing { issuer: issuer.clone(), source };
@@ -291,10 +298,18 @@ fn take(report: &mut RunReport, walked: Vec<(i64, Walked)>) {
     }
 }
 
-/// The canary's successor is current everywhere, or the beginning is in a person's hands.
-fn came_through(walked: &Walked) -> bool {
-    if !matches!(walked.end, End::Settled | End::Unfinished) || walked.credential.is_none() {
-        return false;
+/// What a canary's walk says of its policy.
+enum Proof {
+    /// The successor is current everywhere.
+    Through,
+    /// The beginning waits for a person: nothing is proved and nothing is risked, and another one is the canary.
+    InHands,
+    None,
+}
+
+fn proof(walked: &Walked) -> Proof {
+    if !matches!(walked.end, End::Settled | End::Unfinished) || walked.credential.is_none() || walked.back {
+        return Proof::None;
     }
     let unproved = |plan: &Plan| {
         plan.steps.first().is_some_and(|planned| {
@@ -314,5 +329,9 @@ fn came_through(walked: &Walked) -> bool {
     let person = walked.plan.findings.iter().any(|finding| {
         matches!(finding, Finding::ApprovalWanted | Finding::TaskWaiting { .. } | Finding::TaskOverdue { .. })
     });
-    person || !(parked || unproved(&walked.plan))
+    match () {
+        () if person => Proof::InHands,
+        () if parked || unproved(&walked.plan) => Proof::None,
+        () => Proof::Through,
+    }
 }

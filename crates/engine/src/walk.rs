@@ -3,7 +3,7 @@
 use std::{collections::HashSet, fmt::Debug, time::Duration as StdDuration};
 
 use db::Entry;
-use domain::{CredentialId, Duration, Mode, Plan, Planned, Step, planted};
+use domain::{Cause, CredentialId, Duration, Mode, Plan, Planned, Step, planted};
 
 use crate::{Applied, Engine, ObserveError, RunRequest, perform::Performed};
 
@@ -44,6 +44,8 @@ pub(crate) struct Walked {
     pub(crate) credential: Option<CredentialId>,
     pub(crate) steps: Vec<&'static str>,
     pub(crate) plan: Plan,
+    /// It went back: whatever it does now proves nothing.
+    pub(crate) back: bool,
     pub(crate) end: End,
 }
 
@@ -72,7 +74,8 @@ impl Engine {
     /// `may_begin`: whether a rotation may be begun, should it come to that. Under a policy that has proved nothing
     /// yet, it is another credential's turn.
     pub(crate) async fn walk(&self, id: i64, may_begin: bool, walk: &Walk<'_>) -> Walked {
-        let mut walked = Walked { credential: None, steps: Vec::new(), plan: Plan::default(), end: End::Unfinished };
+        let mut walked =
+            Walked { credential: None, steps: Vec::new(), plan: Plan::default(), back: false, end: End::Unfinished };
         walked.end = match self.go(id, may_begin, walk, &mut walked).await {
             Ok(end) => end,
             Err(WalkError::Look(ObserveError::Listing { source, .. })) if source.kind.is_systemic() => {
@@ -102,6 +105,7 @@ impl Engine {
                 (look_first, looked) = (false, true);
                 continue;
             }
+            walked.back |= goes_back(&entry);
             let Some((plan, applied)) = self.plan(&entry) else { return Ok(End::Settled) };
             walked.plan = plan;
             let Some(due) = self.due(&entry, &applied, &walked.plan, walk.request) else {
@@ -167,6 +171,11 @@ impl Engine {
         let waits_for_more = plan.wake_at.is_none_or(|at| at > retry_at);
         (wait <= WAIT_FOR_RETRY_MAX && !waits_for_more).then(|| wait.max(Duration::ZERO))
     }
+}
+
+fn goes_back(entry: &Entry) -> bool {
+    let cause = entry.observed.rotation.as_ref().map(|rotation| &rotation.cause);
+    matches!(cause, Some(Cause::Rollback { .. } | Cause::Abandon { .. }))
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,7 @@ use twin::Random;
 
 use crate::{
     people,
-    platform::{Wanted, Who},
+    platform::{Platform, Wanted, Who},
     promises::Promise,
     stage::{Stage, World},
 };
@@ -58,9 +58,9 @@ impl Errands {
     }
 
     /// Meets a new task; whether its person acts now.
-    pub(crate) fn is_due(&mut self, stage: &Stage, task: &TaskLine, credential: usize) -> bool {
+    pub(crate) fn is_due(&mut self, stage: &Stage, task: &TaskLine, credential: usize, old: Option<&str>) -> bool {
         if !self.known.contains_key(&task.id) {
-            let errand = self.meet(stage, task, credential);
+            let errand = self.meet(stage, task, credential, old);
             self.known.insert(task.id, errand);
         }
         let world = stage.world();
@@ -73,10 +73,14 @@ impl Errands {
         errand.acts_at <= world.now
     }
 
-    fn meet(&mut self, stage: &Stage, task: &TaskLine, credential: usize) -> Errand {
+    fn meet(&mut self, stage: &Stage, task: &TaskLine, credential: usize, old: Option<&str>) -> Errand {
         let mut world = stage.world();
-        if let Ask::Revoke { .. } = task.ask {
-            world.may_be_asked_for(credential);
+        // The gate has to be open as before a revocation of ours.
+        let old = old.and_then(|handle| world.platform.by_handle(handle));
+        if let (Ask::Revoke { .. }, Some(old)) = (task.ask, old) {
+            if world.platform.minted[old].is_live(world.now) {
+                world.may_end(credential, old);
+            }
         }
         let mut errand = Errand { credential, acts_at: world.now, mistakes: Vec::new(), made: None };
         if !self.fallible {
@@ -159,14 +163,15 @@ impl Errand {
     fn remove(&self, world: &mut World, mistake: Option<Mistake>, old: Option<&str>) -> bool {
         let old = old.and_then(|handle| world.platform.by_handle(handle));
         let World { platform, random, now, .. } = world;
+        let gone = |platform: &Platform| old.is_none_or(|old| !platform.minted[old].is_live(*now));
         match mistake {
-            Some(Mistake::Claim) => return false,
+            Some(Mistake::Claim) => return gone(platform),
             Some(_) => {
                 let newest = platform.live_of(self.credential, *now).next_back();
                 if let Some(newest) = newest.filter(|newest| Some(*newest) != old) {
                     platform.remove(*now, random, newest, Who::Person);
                 }
-                return false;
+                return gone(platform);
             }
             None => {}
         }
@@ -174,22 +179,6 @@ impl Errand {
             platform.remove(*now, random, old, Who::Person);
         }
         true
-    }
-}
-
-impl World {
-    /// A person is asked to remove what is served no more: the gate has to be open as before a revocation of ours.
-    fn may_be_asked_for(&mut self, credential: usize) {
-        let served: Vec<Option<usize>> =
-            self.policies[credential].deliver.clone().iter().map(|destination| self.served(destination)).collect();
-        let old: Vec<usize> = self
-            .platform
-            .live_of(credential, self.now)
-            .filter(|index| !served.contains(&Some(*index)) && self.platform.minted[*index].handed_out)
-            .collect();
-        if let [old] = old[..] {
-            self.may_end(credential, old);
-        }
     }
 }
 
@@ -209,6 +198,14 @@ impl Stage {
             }
         });
         words
+    }
+
+    /// Whether what a person was to remove is gone by now, by whomever.
+    pub(crate) fn is_removed(&self, task: &TaskLine, old: Option<&str>) -> bool {
+        let world = self.world();
+        let old = old.and_then(|handle| world.platform.by_handle(handle));
+        let gone = old.is_none_or(|old| !world.platform.minted[old].is_live(world.now));
+        matches!(task.ask, Ask::Revoke { .. }) && gone
     }
 
     pub(crate) fn judge_hand_over(&self, credential: usize, right: bool, accepted: bool, changed: bool) {

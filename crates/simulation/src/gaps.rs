@@ -39,7 +39,7 @@ impl World {
     pub(crate) fn after_our_issue(&mut self, index: usize) {
         let Minted { credential, made_by, .. } = self.platform.minted[index];
         if self.platform.kind(credential).replaces() && self.gaps[credential].is_none() && !self.serves(credential) {
-            let excused = made_by == Who::Person || self.disturbed_at == self.now;
+            let excused = made_by == Who::Person || self.disturbed_at >= self.run_began;
             self.gaps[credential] = Some(Gap { calls: 0, excused });
         }
     }
@@ -104,11 +104,14 @@ impl Stage {
         let mut world = self.world();
         for (credential, end) in starved {
             let kind = world.platform.kind(credential);
-            let life = kind.life.unwrap_or_default();
+            let (life, protected) = (kind.life.unwrap_or_default(), kind.protected);
             let disturbed = end.duration_since(world.disturbed_at) < life / 2;
-            let acts = world.policies[credential].mode == domain::Mode::Automatic && !kind.protected;
+            let acts = world.policies[credential].mode == domain::Mode::Automatic && !protected;
             // One that is stuck keeps the others under its policy from beginning.
-            if !disturbed && acts && stuck.is_empty() {
+            let excused = disturbed || !acts || !stuck.is_empty() || world.excused.contains(&(credential, end));
+            if excused {
+                world.excused.insert((credential, end));
+            } else {
                 let words = || format!("c{credential} expired at {end} while consumers read it");
                 world.breach(Promise::NeverWithoutAWorkingCredential, words);
             }

@@ -83,7 +83,7 @@ impl Stage {
                 let world = &mut *guard;
                 world.policies[credential].mode = Mode::Automatic;
                 world.platform.disabled.clear();
-                let known = |at: &usize| world.is_stray(*at) || world.is_lost(*at, &unknown);
+                let known = |at: &usize| world.is_stray(*at) || world.is_lost(*at, &unknown) || world.is_back(*at);
                 let strays: Vec<usize> = world.platform.live_of(credential, world.now).filter(known).collect();
                 for index in strays {
                     let World { platform, random, now, .. } = &mut *world;
@@ -120,6 +120,13 @@ impl World {
     fn is_lost(&self, index: usize, unknown: &[String]) -> bool {
         let one = &self.platform.minted[index];
         one.made_by == Who::Us && !one.handed_out && unknown.contains(&one.handle)
+    }
+
+    /// Brought back by hand, and read by nobody.
+    fn is_back(&self, index: usize) -> bool {
+        let one = &self.platform.minted[index];
+        let served = |destination| self.served(destination) == Some(index);
+        one.came_back && !self.policies[one.credential].deliver.iter().any(served)
     }
 
     /// What consumers read is nothing that the platform accepts for long, and a person did it.

@@ -165,7 +165,9 @@ impl Issuer for ModelIssuer {
         let wanted = wanted(self.facts.of(KINDS[credential]), request);
         let with = request.minted_from.map(secret_text);
         let issue = move |world: &mut World, _: Option<Fault>| {
-            world.before_our_issue(credential);
+            if world.platform.made_before(world.now, &wanted).is_none() {
+                world.before_our_issue(credential);
+            }
             let minted_with = world.parent_version(credential, with.as_deref())?;
             let wanted = Wanted { minted_with, ..wanted.clone() };
             let World { platform, random, now, .. } = world;

@@ -104,6 +104,8 @@ impl Kind {
             Family::Mint => {
                 facts.idempotency = idempotency[random.below(3) as usize];
                 facts.lists_versions = one_in(random, 2);
+                // Tokens that live for hours work at once, or nobody could live with them.
+                facts.propagation = propagation.min(Duration::from_mins(5));
                 let hours = [12, 24, 24 * 10][random.below(3) as usize];
                 kind.life = Some(Duration::from_hours(hours).max(pause * 12));
             }

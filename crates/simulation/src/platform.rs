@@ -214,7 +214,7 @@ impl Platform {
     }
 
     /// The same request again, where the platform knows it: by its token, or since the value is there already.
-    fn made_before(&self, now: Timestamp, wanted: &Wanted) -> Option<usize> {
+    pub(crate) fn made_before(&self, now: Timestamp, wanted: &Wanted) -> Option<usize> {
         self.minted.iter().rposition(|one| {
             let token = wanted.token.is_some() && one.token == wanted.token;
             let value = wanted.chosen.as_ref() == Some(&one.secret) && one.is_live(now);

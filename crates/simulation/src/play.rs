@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Runs until nothing of a scenario is left to happen.
-const RUNS_MAX: usize = 900;
+const RUNS_MAX: usize = 1500;
 /// Runs from then on, and from the last call of a straggler, until everything is at its goal. A rotation takes a
 /// dozen, and each help by a person some more.
 const CALM_RUNS_MAX: usize = 300;
@@ -137,6 +137,10 @@ impl Player<'_> {
         }
         let engine = self.engine.take()?;
         self.fulfil_wishes(&engine);
+        {
+            let mut world = self.stage.world();
+            world.run_began = world.now;
+        }
         let report = self.execute(async { engine.run_once(&RunRequest::everything(), &Silent).await });
         match report {
             Some(Ok(report)) => {
@@ -250,13 +254,14 @@ impl Player<'_> {
         let tasks = self.stage.read(|db| Box::pin(db.open_tasks()));
         for task in tasks {
             let Some(credential) = self.stage.credential_of(&task) else { continue };
-            if !self.errands.is_due(&self.stage, &task, credential) {
-                continue;
-            }
-            let Some(engine) = self.engine.take() else { return };
+            let Some(engine) = &self.engine else { return };
             let Some(entry) = engine.entry(task.credential_id).now_or_never().unwrap().unwrap() else { continue };
             let old = task.ask.version().and_then(|version| entry.observed.version(version));
             let handle = old.map(|version| version.handle.to_string());
+            if !self.errands.is_due(&self.stage, &task, credential, handle.as_deref()) {
+                continue;
+            }
+            let Some(engine) = self.engine.take() else { return };
             if let Some(brought) = self.errands.act(&self.stage, &task, handle.as_deref()) {
                 let before = self.stage.recorded(entry.id);
                 let content = brought.content.as_ref();
@@ -264,7 +269,8 @@ impl Player<'_> {
                 self.stage.world().tell(|| format!("person  completes task {}: {done:?}", task.id));
                 let Some(done) = done else { return };
                 let changed = self.stage.recorded(entry.id) != before;
-                self.stage.judge_hand_over(credential, brought.right, done.is_ok(), changed);
+                let right = brought.right || self.stage.is_removed(&task, handle.as_deref());
+                self.stage.judge_hand_over(credential, right, done.is_ok(), changed);
             }
             self.engine = Some(engine);
         }

@@ -288,7 +288,7 @@ impl Stage {
         let first = world.met_rotations.insert(rotation.as_str().to_owned());
         // Of two that were let go of by people, neither began under the eyes of the other.
         let other = others.into_iter().find(|(_, at)| *at <= started_at && first && !proved);
-        if let Some((other, _)) = other.filter(|_| world.disturbed_at < started_at) {
+        if let Some((other, _)) = other.filter(|_| world.disturbed_at < world.run_began) {
             let words = || format!("c{credential} begins while {other} has not come through under the same policy");
             world.breach(Promise::SmallBlastRadius, words);
         }

@@ -31,6 +31,9 @@ const DELAY: Duration = Duration::from_mins(3);
 /// A stale listing is as old as this.
 pub(crate) const STALE: Duration = Duration::from_mins(10);
 
+/// Every crossing takes some time.
+const A_CALL: Duration = Duration::from_millis(1);
+
 /// An effect that is still on its way, and when it arrives.
 type Delayed = (Timestamp, Box<dyn FnOnce(&mut World) + Send>);
 
@@ -56,6 +59,9 @@ pub(crate) struct World {
     pub(crate) met_rotations: BTreeSet<String>,
     /// Versions that expired while consumers read them.
     pub(crate) starved: Starved,
+    pub(crate) excused: Starved,
+    /// When the run under way began.
+    pub(crate) run_began: Timestamp,
     /// When anything last happened that the engine did not do.
     pub(crate) disturbed_at: Timestamp,
     /// When an application was last switched on again.
@@ -100,6 +106,8 @@ impl World {
             gaps: (0..credentials).map(|_| None).collect(),
             met_rotations: BTreeSet::new(),
             starved: Starved::new(),
+            excused: Starved::new(),
+            run_began: now,
             disturbed_at: now,
             switched_on: BTreeMap::new(),
             frozen: None,
@@ -172,7 +180,11 @@ impl World {
     /// What the scenario does to the clock and to listings.
     fn befalls(&mut self, event: Event) {
         match event {
-            Event::Jump(by) => self.skew = self.skew.saturating_add(by),
+            Event::Jump(by) => {
+                self.skew = self.skew.saturating_add(by);
+                // What was put off by such a clock comes later by as much.
+                self.disturbed_at = self.now.saturating_add(by.abs()).unwrap();
+            }
             Event::Glitch(by) => {
                 self.skew = self.skew.saturating_add(by);
                 self.between_runs.push(Event::Clock(-by));
@@ -241,6 +253,7 @@ impl Stage {
             }
             let number = world.points.len();
             world.points.push(verb);
+            world.now = world.now.saturating_add(A_CALL).unwrap();
             (number, world.events.remove(&number).unwrap_or_default())
         };
         if !events.is_empty() {

@@ -1,7 +1,7 @@
 //! Making the successor: chosen by us, minted by the platform, or asked for from a person.
 
 use db::{NewlyIssued, NewlyPrepared, Outcome};
-use domain::{Ask, Fingerprint, Marker, Overlap, SUCCESSOR_SUFFIX, VersionNumber};
+use domain::{Ask, Fingerprint, Marker, Origin, Overlap, SUCCESSOR_SUFFIX, VersionNumber};
 use driver::{AttemptKey, DriverError, Effect, IssueRequest, Kind, Ticket};
 use secret::{Sealed, SecretMap};
 
@@ -48,7 +48,7 @@ impl Work<'_> {
             title,
             marker: marker.clone(),
             replaces: from.and_then(|from| observed.version(from)).map(|version| version.handle.clone()),
-            token: AttemptKey(format!("{}:{number}", self.rotation.as_str())),
+            token: self.token(),
             chosen: chosen.as_ref(),
             minted_from: minted_from.as_ref(),
             current: current.as_ref(),
@@ -85,6 +85,14 @@ impl Work<'_> {
             return number.0;
         }
         u32::try_from(ticket.journal_entry()).unwrap_or(u32::MAX)
+    }
+
+    /// Counts what we issued, and not what a listing has shown meanwhile: that may be what this very call made before its
+    /// answer was lost.
+    fn token(&self) -> AttemptKey {
+        let ours = |version: &&domain::Version| version.origin == Origin::Issued && !version.is_prepared();
+        let issued = self.entry.observed.versions.iter().filter(ours).count();
+        AttemptKey(format!("{}:{}", self.rotation.as_str(), issued + 1))
     }
 
     /// The successor whose value is sealed and of which the platform does not know yet.
