@@ -69,13 +69,27 @@ const INSERT: &str = "INSERT INTO notice (id, notifier, recipient, kind, subject
         AND (sent_at IS NULL OR at > $10))";
 
 impl Db {
-    /// Posts notices and notes how far the journal has been told, in that order: what a crash leaves out is found again.
+    /// Posts notices, brings what still waits up to what is true now of its subject, and notes how far the journal has
+    /// been told, in that order: what a crash leaves out is found again.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn post(&self, notices: &[Addressed], entry: i64, now: Timestamp) -> Result<(), WriteError> {
+    pub async fn post(
+        &self,
+        notices: &[Addressed],
+        states: &[(String, String)],
+        entry: i64,
+        now: Timestamp,
+    ) -> Result<(), WriteError> {
         for chunk in notices.chunks(CHUNK) {
             self.write(chunk.iter().fold(Unit::new(), insert)).await?;
+        }
+        for chunk in states.chunks(CHUNK) {
+            let sql = "UPDATE notice SET state = $2 WHERE subject = $1 AND sent_at IS NULL AND message IS NULL";
+            let unit = chunk
+                .iter()
+                .fold(Unit::new(), |unit, (subject, state)| unit.run(sql, values![subject, state], Rows::Any));
+            self.write(unit).await?;
         }
         let mark = "INSERT INTO notice_mark (id, entry) VALUES (1, $1)
             ON CONFLICT (id) DO UPDATE SET entry = excluded.entry";

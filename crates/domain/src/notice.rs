@@ -71,14 +71,9 @@ impl NoticeKind {
         Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
 
-    /// How far a rotation has come, for the kinds that tell nothing but that: of several, the furthest says it all.
-    pub fn progress(self) -> Option<u8> {
-        match self {
-            Self::Started => Some(0),
-            Self::Promoted => Some(1),
-            Self::Retired => Some(2),
-            _ => None,
-        }
+    /// Tells nothing but how far a credential has come: of several, the last one says it all.
+    pub fn is_progress(self) -> bool {
+        matches!(self, Self::DueSoon | Self::Started | Self::Promoted | Self::Retired)
     }
 }
 

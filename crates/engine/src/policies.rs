@@ -7,13 +7,21 @@ use domain::{CredentialId, Destination, Policy, RotationId, Timestamp, VersionNu
 use driver::{DriverError, Form};
 use secret::SecretMap;
 
-use crate::ProbeTemplate;
+use crate::{Audience, ProbeTemplate};
 
 pub trait Policies: Send + Sync + Debug {
     /// The policy for this credential with its destinations spelled out; `None`: nobody asked us to look after it.
     /// `now` decides whether the policy's window is open.
     fn applied(&self, credential: &CredentialId, now: Timestamp) -> Option<Applied>;
+
+    /// Whether any policy tells anybody anything. Without, nothing is noticed.
+    fn tells_anybody(&self) -> bool {
+        false
+    }
 }
+
+/// Consumers by name, each with how it is told.
+pub type Tellers = Arc<[(Arc<str>, Arc<dyn Teller>)]>;
 
 /// A policy as it applies to one credential.
 #[derive(Debug, Clone)]
@@ -24,17 +32,27 @@ pub struct Applied {
     /// How each destination of the policy is served, in the same order.
     pub places: Arc<[Place]>,
     /// How consumers are told, for those that are.
-    pub tellers: Arc<[(Arc<str>, Arc<dyn Teller>)]>,
+    pub tellers: Tellers,
     /// Whether a destination that drifted is put right; otherwise it is only reported.
     pub repairs_drift: bool,
     /// Whether a person's own request waits for another person's approval, as what is due by itself does.
     pub four_eyes: bool,
+    /// Who is told what happens.
+    pub audience: Arc<Audience>,
 }
 
 impl Applied {
     /// A policy whose destinations take the platform's own fields, with nobody to tell.
     pub fn plain(policy: Policy, probe: Option<Arc<dyn ProbeTemplate>>) -> Self {
-        Self { policy, probe, places: Arc::default(), tellers: Arc::default(), repairs_drift: false, four_eyes: false }
+        Self {
+            policy,
+            probe,
+            places: Arc::default(),
+            tellers: Arc::default(),
+            repairs_drift: false,
+            four_eyes: false,
+            audience: Arc::default(),
+        }
     }
 
     pub(crate) fn place(&self, destination: &Destination) -> Option<&Place> {

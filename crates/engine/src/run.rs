@@ -68,6 +68,8 @@ pub struct RunReport {
     pub attention: Vec<(CredentialId, Finding)>,
     /// Policies under which no rotation has come through yet: the others were not begun.
     pub halted: BTreeSet<String>,
+    /// What was handed over to the channels that tell people, where somebody did.
+    pub posted: Option<crate::Posted>,
     /// Our own database failed during the run.
     pub broken: Option<ObserveError>,
 }
@@ -101,6 +103,7 @@ impl Engine {
     /// Those of the database outside any single credential; trouble with an issuer or a credential is in the report.
     pub async fn run_once(&self, request: &RunRequest, progress: &dyn Progress) -> Result<RunReport, db::ReadError> {
         let mut report = RunReport::default();
+        let told = self.told_so_far().await?;
         if request.observe {
             self.observe_all(&mut report, progress).await;
             if let Err(error) = self.inspect_destinations(request).await {
@@ -116,6 +119,9 @@ impl Engine {
         let walk = Walk { request, in_doubt: &in_doubt, progress };
         self.walk_all(candidates, &standings, &walk, &mut report).await;
         self.look_back(request, &mut report)?;
+        if let Some(told) = told {
+            self.post_notices(told, &mut report).await?;
+        }
         Ok(report)
     }
 

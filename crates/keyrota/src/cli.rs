@@ -74,6 +74,9 @@ pub(crate) enum Command {
     /// What held keys can do without being handed out
     #[command(subcommand)]
     Key(KeyCommand),
+    /// What people are told, and what waits to be
+    #[command(subcommand)]
+    Notice(NoticeCommand),
     /// The embedded secret store
     #[command(subcommand)]
     Secret(SecretCommand),
@@ -322,6 +325,41 @@ pub(crate) struct JwtArgs {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum NoticeCommand {
+    /// What waits to be sent
+    List,
+    /// Send what waits now, also where an earlier failure makes runs wait
+    Send,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PickupCommand {
+    /// Print a code that takes the secret at this path once
+    Create {
+        path: String,
+        /// How long the code is good for, up to `7d`
+        #[arg(long, value_name = "PERIOD", default_value = "24h")]
+        within: String,
+        #[command(flatten)]
+        store: StoreArg,
+        #[command(flatten)]
+        word: WordArgs,
+    },
+    /// Print the secret that a code takes; who took it is on record
+    Take {
+        /// The code [default: standard input, so that it stands in no list of processes]
+        code: Option<String>,
+        /// Print this field bare
+        #[arg(long)]
+        field: Option<String>,
+        #[command(flatten)]
+        word: WordArgs,
+    },
+    /// Every code that was made: who offered what, who took it
+    List,
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum SecretCommand {
     /// Write one secret, as JSON on standard input; readers get it at once
     Put {
@@ -346,6 +384,9 @@ pub(crate) enum SecretCommand {
         #[command(flatten)]
         store: StoreArg,
     },
+    /// Hand a secret to a person by a one-time code, instead of in a message
+    #[command(subcommand)]
+    Pickup(PickupCommand),
     /// List paths
     List {
         #[command(flatten)]

@@ -49,6 +49,7 @@ async fn perform(shell: &Shell, command: Command) -> Ended {
         Command::Credential(command) => commands::credential::credential(shell, command).await,
         Command::Task(command) => commands::task::task(shell, command).await,
         Command::Key(KeyCommand::Jwt(args)) => commands::key::jwt(shell, &args).await,
+        Command::Notice(command) => commands::notice::notice(shell, command).await,
         Command::Secret(command) => commands::secret::secret(shell, command).await,
         Command::Campaign(command) => commands::campaign::campaign(shell, command).await,
         Command::Report(args) => commands::report::report(shell, &args).await,

@@ -3,17 +3,13 @@
 use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use aws_lc_rs::hmac;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use driver::{DriverError, Effect, Http, HttpRequest, Kind, Method, SecretSource};
+use driver::{Body, DriverError, Effect, Http, HttpRequest, Kind, Method, SecretSource};
 use engine::{News, Teller};
 use serde_json::{Value, json};
 use url::Url;
 
 /// Longer than any reload takes; a program that hangs is ended, and tried again later.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
-/// Standard Webhooks writes its keys so.
-const KEY_PREFIX: &str = "whsec_";
 
 /// Calls an address, signed by Standard Webhooks.
 #[derive(Debug)]
@@ -59,21 +55,14 @@ impl Teller for Webhook {
     async fn tell(&self, news: &News<'_>) -> Result<(), DriverError> {
         let to = format!("telling `{}`", news.consumer);
         let key = self.secret.read(&self.base_dir).map_err(|error| refused(format!("{to}: its secret: {error}")))?;
-        let key = key.expose_text().map(str::trim).unwrap_or_default();
-        let key = STANDARD.decode(key.strip_prefix(KEY_PREFIX).unwrap_or(key)).map_err(|_| {
-            DriverError::refused(Kind::Invalid, format!("{to}: its secret is not base64, as `{KEY_PREFIX}…` is"))
-        })?;
         // The same for every attempt at the same news, so that a receiver can drop a repetition.
         let id = format!("msg_{}_{}_{}", news.rotation.as_str(), news.version.0, news.consumer.replace(' ', "-"));
-        let at = news.at.as_second();
-        let body = body(news);
-        let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), format!("{id}.{at}.{body}").as_bytes());
-        let mut request = HttpRequest::new(Method::Post, self.url.clone()).json(&body);
-        request.custom_headers.extend([
-            ("webhook-id".to_owned(), id),
-            ("webhook-timestamp".to_owned(), at.to_string()),
-            ("webhook-signature".to_owned(), format!("v1,{}", STANDARD.encode(mac.as_ref()))),
-        ]);
+        let body = body(news).to_string().into_bytes();
+        let signed = notifiers::webhook::signed(&key, &id, news.at.as_second(), &body)
+            .map_err(|error| DriverError::refused(Kind::Invalid, format!("{to}: {error}")))?;
+        let mut request = HttpRequest::new(Method::Post, self.url.clone()).header("content-type", "application/json");
+        request.headers.extend(signed);
+        request.body = Body(body.into());
         let response = self.http.send(request).await?;
         if response.is_success() {
             return Ok(());

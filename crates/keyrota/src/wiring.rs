@@ -4,14 +4,17 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use db::{Access, Db, IssuerView, Issuers, Journal};
 use domain::{CredentialId, Duration, FactSheet, Policy, Timestamp};
-use driver::{Calls, Ports, SecretStore};
-use engine::{Applied, ConfiguredIssuer, Engine, Parts, Policies, ProbeTemplate, Teller};
+use driver::{Calls, Notifier, Ports, SecretStore};
+use engine::{
+    Applied, Audience, Circle, ConfiguredIssuer, Engine, Outbox, Parts, Policies, ProbeTemplate, Teller, Tellers,
+};
+use notifiers::NotifierPorts;
 use secret::{Keyring, SecretMap};
 use stores::{StoreDriver, StorePorts};
 
 use crate::{
     complaint::{Code, Complaint},
-    config::{Config, DriverWords, Drivers, TellConfig, VerifyConfig, locate},
+    config::{Config, DriverWords, Drivers, OWNER, PolicyConfig, TellConfig, VerifyConfig, locate},
     ports::{ClientError, system_ports},
     shell::Shell,
     tell,
@@ -32,7 +35,8 @@ pub(crate) fn with_drivers<T>(then: impl FnOnce(&Drivers<'_>) -> T) -> T {
     let issuers: Vec<_> =
         issuers::all().iter().map(|driver| words(driver.name, driver.levels, driver.schema)).collect();
     let stores: Vec<_> = store_drivers().iter().map(|driver| words(driver.name, &[], driver.schema)).collect();
-    then(&Drivers { issuers: &issuers, stores: &stores })
+    let notifiers: Vec<_> = notifiers::all().iter().map(|driver| words(driver.name, &[], driver.schema)).collect();
+    then(&Drivers { issuers: &issuers, stores: &stores, notifiers: &notifiers })
 }
 
 /// A configuration with its database and keys.
@@ -112,6 +116,28 @@ impl Opened {
             .collect()
     }
 
+    /// Every configured channel to people, in the order of the file.
+    pub(crate) fn notifiers(&self) -> Result<Vec<(String, Arc<dyn Notifier>)>, Complaint> {
+        self.config
+            .notifiers
+            .iter()
+            .map(|notifier| {
+                let driver = notifiers::find(&notifier.driver).ok_or_else(|| unknown_driver(&notifier.driver))?;
+                let ports =
+                    NotifierPorts { ports: ports_of(notifier.ca_file.as_deref())?, ca_file: notifier.ca_file.clone() };
+                let built = (driver.configure)(&notifier.keys.settings, &ports)
+                    .map_err(|invalid| Complaint::from(notifier.keys.complaint(&invalid)))?;
+                Ok((notifier.name.clone(), built))
+            })
+            .collect()
+    }
+
+    /// The outbox with its channels. Only for the process that holds the engine's lock: two would send everything twice.
+    pub(crate) fn outbox(&self) -> Result<Outbox, Complaint> {
+        let notifiers = self.notifiers()?.into_iter().collect();
+        Ok(Outbox { db: self.db.clone(), ports: ports_of(None)?, notifiers })
+    }
+
     /// Facts of every configured issuer, without its secrets: for commands that only read.
     pub(crate) fn facts(&self) -> Result<Vec<(String, FactSheet)>, Complaint> {
         self.config
@@ -156,7 +182,7 @@ impl Opened {
     }
 
     pub(crate) fn policies(&self) -> ConfiguredPolicies {
-        ConfiguredPolicies { config: self.config.clone(), tellers: Vec::new() }
+        ConfiguredPolicies { config: self.config.clone(), tellers: Vec::new(), audiences: Vec::new() }
     }
 
     /// For an engine, which tells consumers; commands that only read need nobody to be called.
@@ -175,7 +201,55 @@ impl Opened {
         let tellers = self.config.policies.iter().map(|policy| {
             policy.told.iter().map(|(consumer, told)| (consumer.clone(), teller(told))).collect::<Arc<[_]>>()
         });
-        Ok(ConfiguredPolicies { config: self.config.clone(), tellers: tellers.collect() })
+        let audiences = self.audiences()?;
+        Ok(ConfiguredPolicies { config: self.config.clone(), tellers: tellers.collect(), audiences })
+    }
+}
+
+impl Opened {
+    /// What keeps policies from telling whom they name.
+    pub(crate) fn untold(&self) -> Result<Vec<String>, Complaint> {
+        let notifiers = self.notifiers()?;
+        let reaches_people = notifiers.iter().any(|(_, notifier)| notifier.facts().addresses_people);
+        let nobody = |name: &String| {
+            let told = notifiers.iter().find(|(known, _)| known == name);
+            told.is_some_and(|(_, notifier)| notifier.facts().tells.is_empty())
+        };
+        let mut untold = Vec::new();
+        for policy in &self.config.policies {
+            let names = || policy.notify.iter().chain(&policy.escalate);
+            if !reaches_people && names().any(|name| name == OWNER) {
+                untold.push(format!("policy `{}` tells owners, and no notifier reaches people by mail", policy.name));
+            }
+            untold.extend(
+                names().filter(|name| nobody(name)).map(|name| {
+                    format!("policy `{}` tells the notifier `{name}`, whose `to` names nobody", policy.name)
+                }),
+            );
+        }
+        Ok(untold)
+    }
+
+    /// Who is told, for each policy. Owners are told through the first channel that reaches people by their addresses.
+    fn audiences(&self) -> Result<Vec<Arc<Audience>>, Complaint> {
+        let notifiers = self.notifiers()?;
+        let people = notifiers.iter().find(|(_, notifier)| notifier.facts().addresses_people);
+        let circle = |names: &[String]| {
+            let named = notifiers.iter().filter(|(name, _)| names.contains(name));
+            let places = named.flat_map(|(name, notifier)| {
+                let name: Arc<str> = name.as_str().into();
+                notifier.facts().tells.into_iter().map(move |to| (name.clone(), to))
+            });
+            let owner = names.iter().any(|name| name == OWNER);
+            Circle {
+                places: places.collect(),
+                owner_through: people.filter(|_| owner).map(|(name, _)| name.as_str().into()),
+            }
+        };
+        let audience = |policy: &PolicyConfig| {
+            Arc::new(Audience { told: circle(&policy.notify), escalated_to: circle(&policy.escalate) })
+        };
+        Ok(self.config.policies.iter().map(audience).collect())
     }
 }
 
@@ -205,9 +279,9 @@ pub(crate) struct ConfiguredPolicies {
     config: Arc<Config>,
     /// Of each policy, in the order of the file; none for those who tell nobody.
     tellers: Vec<Tellers>,
+    /// The same for who is told what happens.
+    audiences: Vec<Arc<Audience>>,
 }
-
-type Tellers = Arc<[(Arc<str>, Arc<dyn Teller>)]>;
 
 impl Policies for ConfiguredPolicies {
     fn applied(&self, credential: &CredentialId, now: Timestamp) -> Option<Applied> {
@@ -235,7 +309,12 @@ impl Policies for ConfiguredPolicies {
             tellers: self.tellers.get(index).cloned().unwrap_or_default(),
             repairs_drift: configured.repairs_drift,
             four_eyes: configured.four_eyes,
+            audience: self.audiences.get(index).cloned().unwrap_or_default(),
         })
+    }
+
+    fn tells_anybody(&self) -> bool {
+        self.audiences.iter().any(|audience| !audience.is_empty())
     }
 }
 

@@ -36,7 +36,7 @@ fn the_same_thing_is_told_again_only_when_its_time_has_come() {
         let day = Some(Duration::from_hours(24));
         let count = async || db.waiting_notices().await.unwrap().len();
         for hour in 0..72 {
-            db.post(&[notice("stuck", hour, day), notice("started", hour, None)], 1, at(hour)).await.unwrap();
+            db.post(&[notice("stuck", hour, day), notice("started", hour, None)], &[], 1, at(hour)).await.unwrap();
         }
         assert_eq!(count().await, 2, "while it waits, nothing is added, however long that takes");
         let waiting = db.waiting_notices().await.unwrap();
@@ -44,10 +44,10 @@ fn the_same_thing_is_told_again_only_when_its_time_has_come() {
         db.message_sent("m1", Sent::Taken, at(72)).await.unwrap();
         assert_eq!(count().await, 0);
         for hour in [3, 12, 23] {
-            db.post(&[notice("stuck", hour, day), notice("started", hour, None)], 1, at(hour)).await.unwrap();
+            db.post(&[notice("stuck", hour, day), notice("started", hour, None)], &[], 1, at(hour)).await.unwrap();
             assert_eq!(count().await, 0, "{hour}");
         }
-        db.post(&[notice("stuck", 25, day), notice("started", 25, None)], 1, at(25)).await.unwrap();
+        db.post(&[notice("stuck", 25, day), notice("started", 25, None)], &[], 1, at(25)).await.unwrap();
         assert_eq!(db.waiting_notices().await.unwrap()[0].notice.about, "stuck");
         assert_eq!(count().await, 1);
         assert_eq!(db.notice_mark().await.unwrap(), (Some(1), 0));
@@ -60,8 +60,10 @@ fn the_same_thing_is_told_again_only_when_its_time_has_come() {
 fn what_is_in_doubt_goes_out_as_it_was_and_what_failed_with_what_came_since() {
     wait(async {
         let db = Db::in_memory().unwrap();
-        db.post(&[notice("one", 0, None)], 1, at(0)).await.unwrap();
+        let now = ("apic/a".to_owned(), "version 2 is current".to_owned());
+        db.post(&[notice("one", 0, None)], &[now], 1, at(0)).await.unwrap();
         let waiting = db.waiting_notices().await.unwrap();
+        assert_eq!(waiting[0].notice.state, "version 2 is current");
         for (in_doubt, message) in [(true, Some("m1".to_owned())), (false, None)] {
             db.bind_message(&waiting[0], waiting[0].id, "m1").await.unwrap();
             let failed = Sent::Failed { error: "away", retry_at: at(1), in_doubt };

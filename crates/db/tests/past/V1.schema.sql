@@ -278,6 +278,7 @@ CREATE TABLE notice (
 CREATE INDEX notice_by_about ON notice (about, notifier, recipient, at);
 CREATE INDEX notice_by_message ON notice (message) WHERE message IS NOT NULL;
 CREATE INDEX notice_pending ON notice (notifier, recipient, id) WHERE sent_at IS NULL;
+CREATE INDEX notice_stale ON notice (subject) WHERE sent_at IS NULL;
 CREATE INDEX notice_sent ON notice (sent_at) WHERE sent_at IS NOT NULL;
 
 -- A channel that took nothing from us lately, whoever it was for.

@@ -62,6 +62,19 @@ pub(crate) async fn check(shell: &Shell) -> Ended {
             }
         }
     }
+    for (name, notifier) in opened.notifiers()? {
+        let on = format!("notifier {name}");
+        match notifier.check().await {
+            Ok(passed) => lines.extend(passed.into_iter().map(|what| Checked::passed(&on, what))),
+            Err(error) => {
+                lines.push(Checked { on, result: Verdict::Failed, what: error.to_string() });
+                complaints.push(Complaint::notifier(format!("`{name}` can tell nobody"), &error));
+            }
+        }
+    }
+    for what in opened.untold()? {
+        lines.push(Checked { on: "notices".to_owned(), result: Verdict::Reduced, what });
+    }
     for policy in &opened.config.policies {
         lines.push(policy_line(policy));
     }

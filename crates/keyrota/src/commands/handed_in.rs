@@ -10,6 +10,14 @@ use crate::complaint::{Code, Complaint};
 /// A secret document larger than this is a mistake.
 const BYTES_MAX: u64 = 64 * 1024;
 
+/// One line, for example a one-time code.
+pub(crate) fn line_from_stdin() -> Result<Zeroizing<String>, Complaint> {
+    let mut line = Zeroizing::new(String::new());
+    let read = std::io::stdin().lock().take(BYTES_MAX).read_to_string(&mut line);
+    read.map_err(|error| Complaint::new(Code::Input, "standard input cannot be read").cause(error.to_string()))?;
+    Ok(line)
+}
+
 /// One JSON object of text fields, for example `{"client_id": "…", "client_secret": "…"}`.
 pub(crate) fn secret_from_stdin() -> Result<SecretMap, Complaint> {
     let unusable = |cause: String| {

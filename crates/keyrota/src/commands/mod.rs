@@ -8,6 +8,7 @@ pub(crate) mod discover;
 mod handed_in;
 pub(crate) mod init;
 pub(crate) mod key;
+pub(crate) mod notice;
 pub(crate) mod plan;
 mod plan_file;
 pub(crate) mod policy;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     discover::{observation_json, observe_complaint, tell_observations},
+    notice,
     plan_file::read_plan,
     rfc3339, selector, tell_nobody,
 };
@@ -39,6 +40,7 @@ pub(crate) async fn run(shell: &Shell, args: &RunArgs) -> Ended {
     }
     let mut report = engine.run_once(&request, &*progress(shell)).await?;
     report.observations.append(&mut looked.observations);
+    report.posted = Some(opened.outbox()?.send(false).await?);
     let ended = report_run(shell, &report)?;
     let nobody = args.selector.is_some() && report.covered == 0 && report.troubles.is_empty();
     Ok(if nobody { ended.max(tell_nobody(shell, args.selector.as_deref())) } else { ended })
@@ -61,6 +63,7 @@ pub(crate) fn report_run(shell: &Shell, report: &RunReport) -> Ended {
     }
     let exit = tell_observations(shell, report);
     let exit = exit.max(tell_attention(shell, report));
+    let exit = exit.max(report.posted.as_ref().map_or(Exit::Done, |posted| notice::tell_held_back(shell, posted)));
     if let Some(error) = &report.broken {
         let mut complaint = observe_complaint("", error)
             .state("every step begun is in the journal; what is in doubt is looked at first in the next run");
@@ -78,6 +81,9 @@ fn sentences(report: &RunReport) -> String {
     } else {
         let steps: Vec<String> = report.performed.iter().map(|(step, count)| format!("{count} {step}")).collect();
         text.push_str(&format!("{} credentials: {}\n", report.touched, steps.join(", ")));
+    }
+    if let Some(posted) = report.posted.as_ref().filter(|posted| posted.messages > 0) {
+        text.push_str(&format!("{}\n", notice::sentence(posted)));
     }
     if let (true, Some(next)) = (report.waiting > 0, report.next_at) {
         text.push_str(&format!("{} wait for their next step, the first at {}\n", report.waiting, rfc3339(next)));
@@ -97,6 +103,7 @@ fn run_json(report: &RunReport) -> Value {
         "next_at": report.next_at.map(rfc3339),
         "retrying": report.retrying.len(),
         "halted_policies": report.halted,
+        "notices": report.posted.as_ref().map(notice::posted_json),
         "attention": report.attention.iter().map(|(credential, finding)| json!({
             "credential": credential.as_str(),
             "finding": finding.word(),

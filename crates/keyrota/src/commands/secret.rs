@@ -1,5 +1,7 @@
 //! `keyrota secret …`: the embedded secret store. The only place, with `init`, where a secret is printed.
 
+mod pickup;
+
 use db::{Access, Word};
 use domain::SecretPath;
 use driver::Label;
@@ -28,6 +30,7 @@ pub(crate) async fn secret(shell: &Shell, command: SecretCommand) -> Ended {
             }
             get(shell, &path, &found, field.as_deref())
         }
+        SecretCommand::Pickup(command) => pickup::pickup(shell, command).await,
         SecretCommand::List { store } => list(shell, &reader(shell, &store).await?),
         SecretCommand::Versions { path, store } => versions(shell, &reader(shell, &store).await?, &parse(&path)?),
     }

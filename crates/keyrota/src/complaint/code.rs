@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::Exit;
 
-/// Groups: 01 configuration, 02 issuers, 03 stores, 04 database and keys, 05 commands, 06 plans, 07 access policies.
+/// Groups: 01 configuration, 02 issuers, 03 stores, 04 database and keys, 05 commands, 06 plans, 07 access policies,
+/// 08 notifiers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Code {
     ConfigNotFound,
@@ -67,6 +68,10 @@ pub(crate) enum Code {
     PolicyText,
     UnknownPolicy,
     PolicyDiffers,
+    NotifierUnauthorized,
+    NotifierUnavailable,
+    NotifierCertificate,
+    NotifierRefused,
 }
 
 use Code as C;
@@ -133,6 +138,10 @@ const CODES: &[(u16, Code, &str)] = &[
     (701, C::PolicyText, "A text is no access policy in Vault's language."),
     (702, C::UnknownPolicy, "No access policy has this name, or no name was given."),
     (703, C::PolicyDiffers, "A server keeps another text than the one that was pushed."),
+    (801, C::NotifierUnauthorized, "A channel to people refuses our login or our address."),
+    (802, C::NotifierUnavailable, "A channel to people is away or out of order. Notices wait; nothing is lost."),
+    (803, C::NotifierCertificate, "The certificate of a channel to people is not trusted."),
+    (804, C::NotifierRefused, "A channel to people refuses one recipient or one message."),
 ];
 
 impl Code {
@@ -182,7 +191,7 @@ mod tests {
         let numbers: Vec<u16> = Code::all().map(Code::number).collect();
         assert!(numbers.is_sorted_by(|left, right| left < right));
         // The variants stand in the order of the numbers, so the last one counts them.
-        assert_eq!(Code::PolicyDiffers as usize + 1, numbers.len());
+        assert_eq!(Code::NotifierRefused as usize + 1, numbers.len());
         for (index, code) in Code::all().enumerate() {
             assert_eq!(code as usize, index, "{code}");
             assert!(code.meaning().ends_with('.'), "{code}");

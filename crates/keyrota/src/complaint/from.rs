@@ -182,6 +182,7 @@ impl From<db::ReadError> for Complaint {
 enum Side {
     Issuer,
     Store,
+    Notifier,
 }
 
 impl Complaint {
@@ -192,6 +193,10 @@ impl Complaint {
 
     pub(crate) fn store(what: impl Into<String>, error: &DriverError) -> Self {
         from_driver(Side::Store, what.into(), error)
+    }
+
+    pub(crate) fn notifier(what: impl Into<String>, error: &DriverError) -> Self {
+        from_driver(Side::Notifier, what.into(), error)
     }
 }
 
@@ -204,9 +209,10 @@ fn from_driver(side: Side, what: String, error: &DriverError) -> Complaint {
     if let Some(request) = &error.request_id {
         cause.push_str(&format!(" (request {request})"));
     }
-    let state = match error.effect {
-        Effect::NotApplied => UNCHANGED,
-        Effect::Unknown => "the call may have taken effect; the next run looks before it does anything else",
+    let state = match (error.effect, side) {
+        (_, Side::Notifier) => "nothing else waits for it, and nothing is lost: each run tries again",
+        (Effect::NotApplied, _) => UNCHANGED,
+        (Effect::Unknown, _) => "the call may have taken effect; the next run looks before it does anything else",
     };
     let complaint = Complaint::new(code_of_kind(side, error.kind), what).cause(cause).state(state);
     match hint_of_kind(side, error) {
@@ -230,6 +236,12 @@ fn code_of_kind(side: Side, kind: Kind) -> Code {
     match side {
         Side::Issuer => issuer,
         Side::Store => store,
+        Side::Notifier => match kind {
+            Kind::Unauthorized => Code::NotifierUnauthorized,
+            Kind::Unavailable => Code::NotifierUnavailable,
+            Kind::Certificate => Code::NotifierCertificate,
+            _ => Code::NotifierRefused,
+        },
     }
 }
 
@@ -237,6 +249,15 @@ fn hint_of_kind(side: Side, error: &DriverError) -> Option<&'static str> {
     Some(match (error.kind, side) {
         (Kind::Unauthorized, Side::Issuer) => "check the login in its [[issuer]] table, then run `keyrota check`",
         (Kind::Unauthorized, Side::Store) => "check the login in its [[store]] table, then run `keyrota check`",
+        (Kind::Unauthorized, Side::Notifier) => {
+            "check the login in its [[notifier]] table, then run `keyrota check` and `keyrota notice send`"
+        }
+        (Kind::Unavailable, Side::Notifier) => {
+            "check the address and the network; `keyrota notice send` sends what waits at once"
+        }
+        (Kind::Certificate, Side::Notifier) => {
+            "name the authority that signed it as `ca_file` in the [[notifier]] table; TLS is always verified"
+        }
         (Kind::Forbidden, _) => "grant the account the right that the cause names, then run `keyrota check`",
         (Kind::Throttled, Side::Issuer) => "lower `budget` in its [[issuer]] table, or run again later",
         (Kind::Certificate, Side::Issuer) => {

@@ -40,7 +40,7 @@ pub(crate) use locate::locate;
 pub(crate) use nearest::nearest;
 pub(crate) use path_template::RenderError;
 pub(crate) use period::parse_period;
-pub(crate) use policy::PolicyConfig;
+pub(crate) use policy::{OWNER, PolicyConfig};
 pub(crate) use schema::{DriverWords, Drivers, schema};
 pub(crate) use verify::{VerifyConfig, is_loopback};
 
@@ -63,6 +63,7 @@ pub(crate) struct Config {
     pub(crate) root_key: SecretSource,
     pub(crate) issuers: Vec<IssuerConfig>,
     pub(crate) stores: Vec<StoreConfig>,
+    pub(crate) notifiers: Vec<NotifierConfig>,
     pub(crate) policies: Vec<PolicyConfig>,
     pub(crate) access_policies: Vec<AccessPolicyConfig>,
     /// True and worth a line to a person, once, on standard error; nothing is wrong.
@@ -92,6 +93,16 @@ pub(crate) struct StoreConfig {
     pub(crate) name: String,
     pub(crate) driver: String,
     pub(crate) environment: Option<String>,
+    /// A private authority, trusted beside those of the system.
+    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) keys: DriverKeys,
+}
+
+/// One `[[notifier]]`.
+#[derive(Debug)]
+pub(crate) struct NotifierConfig {
+    pub(crate) name: String,
+    pub(crate) driver: String,
     /// A private authority, trusted beside those of the system.
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) keys: DriverKeys,
@@ -151,8 +162,8 @@ impl Config {
             .collect::<Result<Vec<_>, _>>()?;
         let notifiers = notifiers
             .into_iter()
-            .map(|table| read_notifier(&document, table))
-            .collect::<Result<Vec<String>, ConfigError>>()?;
+            .map(|table| read_notifier(&document, table, &base_dir, drivers))
+            .collect::<Result<Vec<_>, _>>()?;
         let issuer_levels = Arc::new(issuers.iter().map(|issuer| (issuer.name.clone(), issuer.levels)).collect());
         let access_policies = access
             .into_iter()
@@ -173,12 +184,13 @@ impl Config {
         Ok(Self {
             data_dir: base_dir.join(top.data_dir.unwrap_or_else(|| DATA_DIR.into())),
             root_key: top.root_key.unwrap_or_else(|| SecretSource::From(driver::SourceTable::File(ROOT_KEY.into()))),
-            notes: notes(&issuers, &policies, &notifiers),
+            notes: notes(&issuers, &policies),
             candidates: candidates(&issuers, &policies),
             file: file.to_owned(),
             base_dir,
             issuers,
             stores,
+            notifiers,
             policies,
             access_policies,
         })
@@ -326,21 +338,22 @@ fn read_driver_keys<'d>(
     Ok((words, DriverKeys { settings: Settings { table, base_dir: base_dir.to_owned() }, label, places }))
 }
 
-fn read_notifier(document: &Document<'_>, table: TableAt<'_>) -> Result<String, ConfigError> {
-    const DRIVERS: [&str; 3] = ["slack", "smtp", "webhook"];
+fn read_notifier(
+    document: &Document<'_>,
+    table: TableAt<'_>,
+    base_dir: &Path,
+    drivers: &Drivers<'_>,
+) -> Result<NotifierConfig, ConfigError> {
     let common_keys = schema::property_names(&schemars::schema_for!(NotifierTable));
-    let (common, _) = table.split(&common_keys);
-    let (label, places) = (common.label.clone(), common.places.clone());
-    let notifier: NotifierTable = document.read(common, &[])?;
-    if !DRIVERS.contains(&notifier.driver.as_str()) {
-        return Err(places.of("driver").says(Problem::UnknownDriver {
-            table: label,
-            nearest: nearest(&notifier.driver, DRIVERS).map(str::to_owned),
-            driver: notifier.driver,
-            known: DRIVERS.map(str::to_owned).into(),
-        }));
-    }
-    Ok(notifier.name)
+    let (common, own) = table.split(&common_keys);
+    let common: NotifierTable = document.read(common, &[])?;
+    let (_, keys) = read_driver_keys(document, own, base_dir, &common.driver, drivers.notifiers, &common_keys)?;
+    Ok(NotifierConfig {
+        name: common.name,
+        driver: common.driver,
+        ca_file: common.ca_file.map(|file| base_dir.join(file)),
+        keys,
+    })
 }
 
 /// Names are unique in their kind and fit into identifiers, file names and labels as they are.
@@ -366,11 +379,8 @@ fn check_names(tables: &[TableAt<'_>]) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn notes(issuers: &[IssuerConfig], policies: &[PolicyConfig], notifiers: &[String]) -> Vec<String> {
-    let mut notes: Vec<String> = notifiers
-        .iter()
-        .map(|name| format!("notifier `{name}` is configured; this release sends no notices yet"))
-        .collect();
+fn notes(issuers: &[IssuerConfig], policies: &[PolicyConfig]) -> Vec<String> {
+    let mut notes = Vec::new();
     for policy in policies {
         let text = policy.selector.to_string();
         let issuer = first_segment(&text);

@@ -15,9 +15,11 @@ use super::{
     schedule::Schedule,
     tables::{DriftWord, ModeWord, PolicyTable, RetireWhenWord, ScheduleTable},
     verify::VerifyConfig,
-    {Drivers, Places, StoreConfig, first_segment},
+    {Drivers, NotifierConfig, Places, StoreConfig, first_segment},
 };
 
+/// In `notify`: whoever answers for the credential.
+pub(crate) const OWNER: &str = "owner";
 const ROTATE_AFTER: Period = Period::days(90);
 const OVERLAP: Period = Period::days(10);
 const TASK_WITHIN: Period = Period::days(7);
@@ -44,6 +46,9 @@ pub(crate) struct PolicyConfig {
     pub(crate) repairs_drift: bool,
     /// A plan is carried out once somebody else than who made it approved it.
     pub(crate) four_eyes: bool,
+    /// Who is told: "owner", or names of notifiers.
+    pub(crate) notify: Vec<String>,
+    pub(crate) escalate: Vec<String>,
     pub(crate) verify: Option<Arc<VerifyConfig>>,
     pub(crate) schedule: Option<Schedule>,
     /// What each issuer calls the parts of its credentials' paths.
@@ -97,7 +102,7 @@ pub(super) struct Configured<'a> {
     pub(super) drivers: &'a Drivers<'a>,
     pub(super) issuer_levels: Arc<IssuerLevels>,
     pub(super) stores: &'a [StoreConfig],
-    pub(super) notifiers: &'a [String],
+    pub(super) notifiers: &'a [NotifierConfig],
     pub(super) base_dir: &'a std::path::Path,
 }
 
@@ -131,7 +136,8 @@ pub(super) fn check(
     };
     let selector = Selector::parse(&table.selector).map_err(|error| value("match", error.to_string()))?;
     let periods = Periods::check(&table, label, places)?;
-    check_notify(&table.notify, label, places, configured)?;
+    check_notify("notify", &table.notify, label, places, configured)?;
+    check_notify("escalate", &table.escalate, label, places, configured)?;
     let (deliver, served) = check_deliver(&table, &configured.levels(&selector), label, places, configured)?;
     let verify = table.verify.map(VerifyConfig::check).transpose().map_err(|message| value("verify", message))?;
     let consumers = consumers::check(table.consumers, table.environment.as_deref(), configured.base_dir)
@@ -167,6 +173,8 @@ pub(super) fn check(
         told: consumers.told,
         repairs_drift: table.drift == DriftWord::Repair,
         four_eyes: table.four_eyes,
+        notify: table.notify,
+        escalate: table.escalate,
         verify: verify.map(Arc::new),
         schedule,
         levels: configured.issuer_levels.clone(),
@@ -256,16 +264,18 @@ fn check_deliver(
 }
 
 fn check_notify(
+    key: &str,
     notify: &[String],
     label: &str,
     places: &Places,
     configured: &Configured<'_>,
 ) -> Result<(), ConfigError> {
-    let is_known = |name: &String| name == "owner" || configured.notifiers.contains(name);
+    let names = || configured.notifiers.iter().map(|notifier| notifier.name.clone());
+    let is_known = |name: &String| name == OWNER || names().any(|known| known == *name);
     match notify.iter().find(|name| !is_known(name)) {
         Some(name) => {
-            let known = ["owner".to_owned()].into_iter().chain(configured.notifiers.iter().cloned()).collect();
-            Err(places.of("notify").says(unknown_name(label, "notifier", name, known)))
+            let known = [OWNER.to_owned()].into_iter().chain(names()).collect();
+            Err(places.of(key).says(unknown_name(label, "notifier", name, known)))
         }
         None => Ok(()),
     }

@@ -7,18 +7,19 @@ use serde_json::{Map, Value, json};
 
 use super::tables::{AccessPolicyTable, IssuerTable, NotifierTable, PolicyTable, StoreTable, TopLevel};
 
-/// The drivers there are. Comes from the lists in `issuers` and `stores`.
+/// The drivers there are. Comes from the lists in `issuers`, `stores` and `notifiers`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Drivers<'a> {
     pub(crate) issuers: &'a [DriverWords],
     pub(crate) stores: &'a [DriverWords],
+    pub(crate) notifiers: &'a [DriverWords],
 }
 
 /// What the configuration has to know of one driver.
 #[derive(Debug, Clone)]
 pub(crate) struct DriverWords {
     pub(crate) name: &'static str,
-    /// What an issuer calls the parts of a credential's path; none for a store.
+    /// What an issuer calls the parts of a credential's path; none for others.
     pub(crate) levels: &'static [&'static str],
     /// Of the driver's own keys.
     pub(crate) schema: Schema,
@@ -31,15 +32,13 @@ pub(crate) fn schema(drivers: &Drivers<'_>) -> Value {
     let issuer = schema_of::<IssuerTable>("issuer", &mut definitions);
     let store = schema_of::<StoreTable>("store", &mut definitions);
     let policy = schema_of::<PolicyTable>("policy", &mut definitions);
-    let mut notifier = schema_of::<NotifierTable>("notifier", &mut definitions);
-    // A channel's own keys are not read yet, so none can be refused.
-    notifier.remove("additionalProperties");
+    let notifier = schema_of::<NotifierTable>("notifier", &mut definitions);
     let access = schema_of::<AccessPolicyTable>("access_policy", &mut definitions);
     let lists = [
         ("issuer", one_of_drivers(&issuer, drivers.issuers, &mut definitions)),
         ("store", one_of_drivers(&store, drivers.stores, &mut definitions)),
         ("policy", Value::Object(policy)),
-        ("notifier", Value::Object(notifier)),
+        ("notifier", one_of_drivers(&notifier, drivers.notifiers, &mut definitions)),
         ("access_policy", Value::Object(access)),
     ];
     let properties = entry_object(&mut root, "properties");

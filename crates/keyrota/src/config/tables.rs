@@ -56,12 +56,14 @@ pub(super) struct StoreTable {
     pub(super) ca_file: Option<PathBuf>,
 }
 
-/// Keys of every `[[notifier]]`. The rest belongs to the channel and is not read by this release.
+/// Keys of every `[[notifier]]`, whatever its channel.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NotifierTable {
     pub(super) name: String,
     pub(super) driver: String,
+    /// A private certificate authority (PEM), trusted beside those of the system.
+    pub(super) ca_file: Option<PathBuf>,
 }
 
 /// Keys of every `[[access_policy]]`: who may do what with the embedded store, in Vault's policy language.
@@ -113,9 +115,13 @@ pub(super) struct PolicyTable {
     #[serde(default)]
     pub(super) drift: DriftWord,
     pub(super) verify: Option<VerifyTable>,
-    /// "owner", or names of notifiers.
+    /// Who is told what happens: "owner", by the first notifier that reaches people by their addresses; or names of
+    /// notifiers.
     #[serde(default)]
     pub(super) notify: Vec<String>,
+    /// Who hears, beside them, of what is stuck or should have been done by now. As for `notify`.
+    #[serde(default)]
+    pub(super) escalate: Vec<String>,
     pub(super) schedule: Option<ScheduleTable>,
 }
 

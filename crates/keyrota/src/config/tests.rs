@@ -73,7 +73,8 @@ fn with_drivers<T>(then: impl FnOnce(&Drivers<'_>) -> T) -> T {
         words("embedded", &[], &[]),
         words("vault_kv2", &[], &["address", "mount", "auth"]),
     ];
-    then(&Drivers { issuers: &issuers, stores: &stores })
+    let notifiers = [words("smtp", &[], &["host", "to"]), words("slack", &[], &["url"])];
+    then(&Drivers { issuers: &issuers, stores: &stores, notifiers: &notifiers })
 }
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -99,7 +100,8 @@ fn check(text: &str, expected: &str) {
 fn the_documented_example_loads() {
     let config = parse(EXAMPLE).unwrap();
     assert_eq!(config.data_dir, Path::new("folder/keyrota-data"));
-    assert_eq!(config.notes, ["notifier `ops` is configured; this release sends no notices yet"]);
+    assert_eq!(config.notes, Vec::<String>::new());
+    assert_eq!(config.notifiers.iter().map(|one| one.driver.as_str()).collect::<Vec<_>>(), ["smtp"]);
     let [issuer] = config.issuers.as_slice() else { panic!() };
     assert_eq!((issuer.name.as_str(), issuer.driver.as_str()), ("apic-prod", "ibm_apic"));
     assert_eq!(issuer.keys.settings.table.get("catalog").and_then(toml::Value::as_str), Some("production"));
