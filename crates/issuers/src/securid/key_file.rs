@@ -91,12 +91,12 @@ impl KeyFile {
     pub(super) fn belongs_to(&self, at: &Checked) -> Result<(), String> {
         if !self.customer_name.eq_ignore_ascii_case(&at.tenant) {
             let (theirs, ours) = (shown(&self.customer_name), &at.tenant);
-            return Err(format!("it is the key file of `{theirs}`, and `{ours}` is the tenant of this issuer"));
+            return Err(format!("it is the key file of {theirs}, and `{ours}` is the tenant of this issuer"));
         }
         let url = Url::parse(&self.audience).map_err(|_| format!("`{ADMIN_REST_API_URL}` is no address"))?;
         if Base::of_api(&url) != at.endpoint {
-            let (theirs, ours) = (shown(url.as_str()), at.endpoint.as_str());
-            return Err(format!("its `{ADMIN_REST_API_URL}` is {theirs}, and the issuer's `endpoint` is {ours}"));
+            let (theirs, ours) = (shown(url.host_str().unwrap_or_default()), at.endpoint.as_str());
+            return Err(format!("its `{ADMIN_REST_API_URL}` is at {theirs}, and the issuer's `endpoint` is {ours}"));
         }
         Ok(())
     }
@@ -139,10 +139,7 @@ impl ClientFile {
         let file = Self::of_object(&object(content)?, at)?;
         match &at.oauth_issuer {
             Some(issuer) if *issuer == file.issuer => Ok(file),
-            _ => {
-                let theirs = shown(file.issuer.as_str());
-                Err(format!("its `{ISSUER}` is {theirs}, and another one is the issuer's `oauth_issuer`"))
-            }
+            _ => Err(format!("its `{ISSUER}` is not the `oauth_issuer` of this issuer")),
         }
     }
 
@@ -213,8 +210,14 @@ fn object(content: &Secret) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// A public part of what was handed over, short enough for a sentence.
+/// A public part of what was handed over, where it looks like a name: in a file that somebody has mixed up, a secret may
+/// stand anywhere.
 fn shown(text: &str) -> String {
-    const CHARS_MAX: usize = 100;
-    text.chars().take(CHARS_MAX).collect::<String>().escape_default().to_string()
+    const CHARS_MAX: usize = 60;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if !text.is_empty() && text.len() <= CHARS_MAX && text.chars().all(is_name) {
+        format!("`{text}`")
+    } else {
+        "another one".to_owned()
+    }
 }

@@ -75,12 +75,49 @@ fn a_file_that_is_not_the_one_is_refused_with_the_reason_and_never_quoted() {
         (with(&file, "customerName", "globex".into()).to_string(), "key file of `globex`, and `acme`"),
         (with(&file, "adminRestApiUrl", "https://evil.example/AdminInterface/restapi".into()).to_string(), "endpoint"),
         (with(&file, "adminRestApiUrl", "evil".into()).to_string(), "no address"),
+        (with(&file, "customerName", pem.clone().into()).to_string(), "key file of another one"),
         (client["private_key"].to_string(), "JSON Web Key of an OAuth client"),
     ] {
         let error = stage.read(&key("key-1"), &text).unwrap_err();
         let said = format!("{error} {error:?}");
         assert!(error.kind == Kind::Invalid && said.contains(reason), "{reason}: {said}");
         assert!(!said.contains(canary) && !said.contains("MII") && !said.contains(&pem[100..120]), "{said}");
+    }
+}
+
+/// Whatever becomes of a file on its way, it is read or refused in a sentence that holds nothing of the key.
+#[test]
+fn damaged_files_break_nothing_and_are_not_quoted() {
+    let stage = Stage::set(&[("oauth-clients", "2")]);
+    let login = stage.login();
+    let mut chance = twin::Random::new(11);
+    let files = [
+        (key("key-1"), stage.key_file("key-1")),
+        (of("oauth", "client-1"), login["oauth_clients"][0]["client_file"].clone()),
+        (of("oauth", "client-2"), login["oauth_clients"][1]["client_file"].clone()),
+    ];
+    for (subject, file) in &files {
+        let whole = file.to_string();
+        let pieces: Vec<&str> = (0..whole.len() - 12).step_by(3).map(|at| &whole[at..at + 12]).collect();
+        let secret = whole.find("accessKey").or(whole.find("\"d\"")).unwrap();
+        let pieces: Vec<&str> = pieces.into_iter().skip(secret / 3 + 20).take(80).collect();
+        for _ in 0..400 {
+            let mut damaged = whole.clone().into_bytes();
+            for _ in 0..=chance.below(3) {
+                let at = chance.below(damaged.len() as u64) as usize;
+                match chance.below(4) {
+                    0 => damaged.truncate(at.max(1)),
+                    1 => damaged[at] = chance.below(256) as u8,
+                    2 => drop(damaged.drain(at..(at + 20).min(damaged.len()))),
+                    _ => damaged.insert(at, b'\\'),
+                }
+            }
+            let text = String::from_utf8_lossy(&damaged);
+            if let Err(error) = stage.read(subject, &text) {
+                let quoted = pieces.iter().find(|piece| error.message.contains(**piece));
+                assert!(quoted.is_none(), "{error}");
+            }
+        }
     }
 }
 
