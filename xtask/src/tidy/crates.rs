@@ -22,6 +22,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine", &["db", "domain", "driver", "planner", "secret"]),
     ("keyrota", ALL),
     ("components", &["driver", "twin"]),
+    // What happened, in the words of the domain: whoever plays a world tells it.
+    ("promises", &["domain"]),
     ("contract", ALL),
     ("simulation", ALL),
     ("bench", ALL),
@@ -40,6 +42,7 @@ const ALL: &[&str] = &[
     "issuers",
     "notifiers",
     "planner",
+    "promises",
     "secret",
     "simulation",
     "store_age_file",
