@@ -5,6 +5,7 @@
 
 pub mod apigee;
 pub mod apisec;
+pub mod http;
 pub mod ibm_apic;
 pub mod securid;
 
@@ -73,7 +74,7 @@ pub fn find(name: &str) -> Option<&'static IssuerDriver> {
     ALL.iter().find(|driver| driver.name == name)
 }
 
-static ALL: &[IssuerDriver] = &[apigee::DRIVER, apisec::DRIVER, ibm_apic::DRIVER, securid::DRIVER];
+static ALL: &[IssuerDriver] = &[apigee::DRIVER, apisec::DRIVER, http::DRIVER, ibm_apic::DRIVER, securid::DRIVER];
 
 #[cfg(test)]
 mod tests {
