@@ -6,6 +6,11 @@ use crate::{
     situation::{Answer, Situation, after, days},
 };
 
+/// When a version was minted is the platform's word, often to the second; when its parent turned is by our estimate of
+/// the platform's clock, which is a second off at most. A version that was minted from the new parent right after the turn may
+/// therefore seem older than it, and without this would be minted again and again until the second is over.
+const CLOCKS_DIFFER_MAX: Duration = Duration::from_secs(2);
+
 /// Is a successor due? Age, the end of its own time or a person's request says so; the checks that cost nothing come
 /// before the first effect.
 pub(crate) fn due(situation: &mut Situation<'_>) -> Option<Answer> {
@@ -27,7 +32,8 @@ pub(crate) fn why_due(situation: &Situation<'_>, current: Option<&Version>) -> O
     let Some(version) = current.filter(|version| !version.has_expired(situation.now)) else {
         return Some(Reason::NoneLive);
     };
-    if situation.observed.parent_turned_at.is_some_and(|at| at > version.created_at) {
+    let minted_by = after(version.created_at, CLOCKS_DIFFER_MAX);
+    if situation.observed.parent_turned_at.is_some_and(|at| at > minted_by) {
         return Some(Reason::ParentTurned);
     }
     if situation.now >= aged_at(situation, version) {

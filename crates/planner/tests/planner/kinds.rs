@@ -189,7 +189,7 @@ fn every_end_by_time() {
         ..IssuerFacts::overlapping(Duration::from_mins(1))
     };
     let modes = [Mode::Automatic, Mode::Ask, Mode::Notify, Mode::Observe];
-    for [age, before, parent, window, requested, mode, off] in Odometer::new([5, 5, 3, 3, 2, 4, 2]) {
+    for [age, before, parent, window, requested, mode, off] in Odometer::new([5, 5, 4, 3, 2, 4, 2]) {
         // Half of its life, just before its last third, in it, in its last sixth, over.
         let current = now() - Duration::from_mins([360, 479, 481, 601, 721][age]);
         let ends_at = [None, Some(now() + life), Some(now()), Some(minutes_ago(2)), Some(minutes_ago(90))][before];
@@ -199,7 +199,9 @@ fn every_end_by_time() {
             let dead_at = (before == 4).then(|| minutes_ago(80));
             observed.versions.insert(0, Version { expires_at: Some(at), dead_at, ..issued(1, at - life) });
         }
-        observed.parent_turned_at = [None, Some(current - days(1)), Some(current + Duration::from_mins(1))][parent];
+        // Before it, after it, and so shortly after it by another clock that it was before.
+        let turned = [-days(1), Duration::from_mins(1), Duration::from_secs(1)].map(|after| Some(current + after));
+        observed.parent_turned_at = [None, turned[0], turned[1], turned[2]][parent];
         observed.requested = (requested == 1).then(|| Cause::Requested { by: "ada".to_owned(), reason: String::new() });
         let opens = [None, Some(now() + Duration::from_mins(5)), Some(now() + days(9))][window];
         let retry_at = (off == 1).then(|| now() - Duration::from_secs(1));
