@@ -2,15 +2,18 @@
 //!
 //! Which of it is new, the outbox knows: it takes the same thing once, or once a day while it lasts.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
 use db::{Addressed, Ended};
-use domain::{Duration, Ending, Finding, Mode, Notice, NoticeKind, Observed, Policy, Rotation, Timestamp};
+use domain::{Duration, Ending, Finding, Mode, Notice, NoticeKind, Observed, Plan, Policy, Rotation, Timestamp};
 
-use crate::{Engine, ObserveError, RunReport, Surveyed};
+use crate::{Engine, ObserveError, RunReport};
 
 /// Trouble is told again after a day: often enough not to be forgotten, seldom enough to be read.
 const AGAIN_AFTER: Duration = Duration::from_hours(24);
@@ -101,7 +104,7 @@ impl Engine {
             if waiting.contains(observed.credential.as_str()) {
                 states.push((observed.credential.to_string(), truth(observed)));
             }
-            let Some((_, applied)) = &surveyed.planned else { return };
+            let Some((plan, applied)) = &surveyed.planned else { return };
             if applied.audience.is_empty() {
                 return;
             }
@@ -109,7 +112,8 @@ impl Engine {
             circle.extend(applied.audience.told.recipients(None));
             let owner = observed.owner.as_ref().and_then(|owner| owner.email.as_deref());
             let ended = ended.get(&surveyed.entry.id).map(Vec::as_slice).unwrap_or_default();
-            for news in news_of(&surveyed, ended) {
+            let teller = Teller { observed, policy: &applied.policy, now: surveyed.now };
+            for news in news_of(&teller, plan, ended) {
                 addressed.extend(news.to(applied.audience.recipients(news.notice.kind, owner)));
             }
         })?;
@@ -137,12 +141,10 @@ impl News {
 }
 
 /// Everything about one credential that somebody should know, whether they know it already or not.
-fn news_of(surveyed: &Surveyed, ended: &[Ended]) -> Vec<News> {
-    let Some((plan, applied)) = &surveyed.planned else { return Vec::new() };
-    let observed = &surveyed.entry.observed;
-    let teller = Teller { observed, policy: &applied.policy, now: surveyed.now };
+fn news_of(teller: &Teller<'_>, plan: &Plan, ended: &[Ended]) -> Vec<News> {
+    let observed = teller.observed;
     let mut news = Vec::new();
-    if observed.facts.ending != Ending::Expires && applied.policy.rotate_after >= ROUTINE {
+    if observed.facts.ending != Ending::Expires && teller.policy.rotate_after >= ROUTINE {
         if plan.steps.is_empty() && observed.rotation.is_none() {
             news.extend(plan.wake_at.and_then(|at| teller.due_soon(at)));
         }

@@ -3,6 +3,9 @@
 //! A channel that is away costs a run seconds and loses nothing; one that refuses us is left alone for longer and
 //! longer, because wrong passwords lock accounts.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,

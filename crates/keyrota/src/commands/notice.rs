@@ -75,8 +75,9 @@ pub(crate) fn posted_json(posted: &Posted) -> Value {
 }
 
 pub(crate) fn sentence(posted: &Posted) -> String {
-    let waiting = if posted.waiting > 0 { format!("; {} wait", posted.waiting) } else { String::new() };
-    format!("told people: {} notices in {} messages{waiting}", posted.notices, posted.messages)
+    let waiting =
+        if posted.waiting > 0 { format!("; waiting: {}", counted(posted.waiting, "notice")) } else { String::new() };
+    format!("told people: {} in {}{waiting}", counted(posted.notices, "notice"), counted(posted.messages, "message"))
 }
 
 /// Says which channel takes nothing, and why. Nothing is lost, but somebody should know.
@@ -93,7 +94,12 @@ pub(crate) fn tell_held_back(shell: &Shell, posted: &Posted) -> Exit {
 
 fn what(one: &HeldBack) -> String {
     let to = one.recipient.as_ref().map(|recipient| format!(" for `{recipient}`")).unwrap_or_default();
-    format!("the notifier `{}` took no message{to}; {} notices wait", one.notifier, one.notices)
+    format!("the notifier `{}` took no message{to}; waiting: {}", one.notifier, counted(one.notices, "notice"))
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }
 
 fn why(one: &HeldBack) -> String {

@@ -10,7 +10,7 @@ use crate::world::World;
 const PIECE_BYTES: usize = 12;
 
 /// What must be found nowhere, by what it is.
-fn needles(world: &World) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn needles(world: &World) -> BTreeMap<String, Vec<u8>> {
     let login = &world.announced["login"];
     let mut secrets = vec![("root key".to_owned(), fs::read_to_string(world.folder().join("root.key")).unwrap())];
     for name in ["password", "client_secret", "api_key"] {
@@ -32,7 +32,7 @@ fn needles(world: &World) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[track_caller]
-fn check_clean(needles: &BTreeMap<String, Vec<u8>>, place: &str, bytes: &[u8]) {
+pub(crate) fn check_clean(needles: &BTreeMap<String, Vec<u8>>, place: &str, bytes: &[u8]) {
     for (what, needle) in needles {
         let at = bytes.windows(needle.len()).position(|window| window == needle);
         if let Some(at) = at {
@@ -42,7 +42,7 @@ fn check_clean(needles: &BTreeMap<String, Vec<u8>>, place: &str, bytes: &[u8]) {
     }
 }
 
-fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.map(|file| (file.display().to_string(), fs::read(&file).unwrap())).collect()
 }

@@ -15,6 +15,8 @@ mod http;
 mod killed;
 mod main_job;
 mod mission;
+mod notices;
+mod pickups;
 mod plans;
 mod policies;
 mod securid;
