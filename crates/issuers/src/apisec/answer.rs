@@ -41,8 +41,8 @@ impl Body {
     }
 }
 
-/// The error for an answer that is no success, inside or outside. `hide` lists secrets that went out with the request: a
-/// platform that quotes its input back must not bring them into our logs.
+/// The error for an answer that is no success, inside or outside. `hide` lists secrets that went out with the request:
+/// a platform that quotes its input back must not bring them into our logs.
 pub(super) fn failure(doing: &str, intent: Intent, response: &HttpResponse, hide: &[&Secret]) -> DriverError {
     let words = match Body::of(response) {
         Body::Error(words) => Some(quoted(&words, hide)),

@@ -16,11 +16,11 @@ pub(super) fn password_instructions(config: &Checked, account: &Account) -> Vec<
     vec![
         format!("Sign in to {} as an administrator of the organisation `{}`.", config.endpoint, config.tenant),
         format!("Open Users, choose `{}` and reset its password.", account.username),
-        "Choose a new password of 24 characters or more, of letters, digits, `-` and `_`: the vendor's scripts break on \
-         quotes, backslashes, `$` and blanks."
+        "Choose a new password of 24 characters or more, of letters, digits, `-` and `_`: the vendor's scripts break \
+         on quotes, backslashes, `$` and blanks."
             .to_owned(),
-        "The old password is dead at that moment, tokens that it bought live on: hand the new one over at once, bare or as \
-         {\"username\": ..., \"password\": ...}."
+        "The old password is dead at that moment, tokens that it bought live on: hand the new one over at once, bare \
+         or as {\"username\": ..., \"password\": ...}."
             .to_owned(),
     ]
 }
