@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{Destination, Finding, VersionNumber};
 
@@ -191,8 +191,8 @@ impl Ask {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     AgeReached {
-        age_days: i64,
-        limit_days: i64,
+        age: SignedDuration,
+        limit: SignedDuration,
     },
     /// It was declared and never issued, or everything issued has expired.
     NoneLive,
@@ -309,11 +309,20 @@ impl Reason {
     }
 }
 
+/// From two days on, ages are told in days.
+const HOURS_TOLD_MAX: i64 = 48;
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AgeReached { age_days, limit_days } => {
-                write!(f, "it is {age_days} days old, the policy replaces at {limit_days}")
+            Self::AgeReached { age, limit } => {
+                let (hours, limit_hours) = (age.as_hours(), limit.as_hours());
+                if limit_hours >= HOURS_TOLD_MAX {
+                    let (days, limit_days) = (hours.div_euclid(24), limit_hours / 24);
+                    write!(f, "it is {days} days old, the policy replaces at {limit_days}")
+                } else {
+                    write!(f, "it is {hours} hours old, the policy replaces at {limit_hours}")
+                }
             }
             Self::NoneLive => f.write_str("no version of it is live"),
             Self::ExpiresSoon { at } => write!(f, "it expires {at:.0}"),

@@ -115,6 +115,10 @@ impl<'a> Situation<'a> {
         self.findings.push(finding);
     }
 
+    pub(crate) fn age(&self, version: &Version) -> Duration {
+        self.now.duration_since(version.created_at)
+    }
+
     pub(crate) fn age_days(&self, version: &Version) -> i64 {
         days(self.now.duration_since(version.created_at))
     }

@@ -1,14 +1,14 @@
-use domain::{Duration, Finding, Mode, Reason, Timestamp, Version};
+use domain::{Duration, Finding, Mode, Reason, Timestamp, Version, planted};
 
 use crate::{
     preflight::refusal,
     rules::issue::{cause_as_reason, opening},
-    situation::{Answer, Situation, after, days},
+    situation::{Answer, Situation, after},
 };
 
 /// When a version was minted is the platform's word, often to the second; when its parent turned is by our estimate of
-/// the platform's clock, which is a second off at most. A version that was minted from the new parent right after the turn may
-/// therefore seem older than it, and without this would be minted again and again until the second is over.
+/// the platform's clock, which is a second off at most. A version that was minted from the new parent right after the
+/// turn may therefore seem older than it, and without this would be minted again and again until the second is over.
 const CLOCKS_DIFFER_MAX: Duration = Duration::from_secs(2);
 
 /// Is a successor due? Age, the end of its own time or a person's request says so; the checks that cost nothing come
@@ -33,15 +33,16 @@ pub(crate) fn why_due(situation: &Situation<'_>, current: Option<&Version>) -> O
         return Some(Reason::NoneLive);
     };
     let minted_by = after(version.created_at, CLOCKS_DIFFER_MAX);
-    if situation.observed.parent_turned_at.is_some_and(|at| at > minted_by) {
+    let turned = situation.observed.parent_turned_at.is_some_and(|at| at > minted_by);
+    if turned && !planted("child_not_minted_anew") {
         return Some(Reason::ParentTurned);
     }
     if situation.now >= aged_at(situation, version) {
-        let limit_days = days(situation.policy.rotate_after);
-        return Some(Reason::AgeReached { age_days: situation.age_days(version), limit_days });
+        return Some(Reason::AgeReached { age: situation.age(version), limit: situation.policy.rotate_after });
     }
     let expires_at = version.expires_at?;
-    (situation.now >= left(version, 3)?).then_some(Reason::ExpiresSoon { at: expires_at })
+    let due_at = if planted("minted_too_late") { expires_at } else { left(version, 3)? };
+    (situation.now >= due_at).then_some(Reason::ExpiresSoon { at: expires_at })
 }
 
 /// By age, or when two thirds of its own time are over, whichever comes first: the last third is for failures, and for

@@ -1,9 +1,11 @@
-use domain::{Ask, Cause, Minting, Overlap, Performer, Reason, Rotation, Step, Version, VersionNumber};
+use domain::{
+    Ask, Cause, Duration, Minting, Overlap, Performer, Reason, Rotation, Step, Version, VersionNumber, planted,
+};
 
 use crate::{
     preflight::refusal,
     rules::{ask::waiting, due::why_due},
-    situation::{Answer, Situation, days},
+    situation::{Answer, Situation},
 };
 
 /// The rotation has begun and has no successor yet: a person was asked, the first attempt failed, or its answer was lost
@@ -51,7 +53,8 @@ fn have_it_taken(situation: &mut Situation<'_>, rotation: &Rotation, prepared: &
         situation.find(finding);
         return Answer::nothing();
     }
-    let ahead = situation.observed.facts.overlap == Overlap::Replace;
+    let replaces = situation.observed.facts.overlap == Overlap::Replace;
+    let ahead = replaces && !planted("replaced_before_it_waits");
     let writes: Vec<Step> = situation
         .unwritten(rotation)
         .filter(|_| ahead)
@@ -69,8 +72,8 @@ pub(crate) fn cause_as_reason(situation: &Situation<'_>, cause: &Cause) -> Reaso
         Cause::Age => {
             let version = situation.retiree().or_else(|| situation.observed.current());
             why_due(situation, version).unwrap_or_else(|| Reason::AgeReached {
-                age_days: version.map_or(0, |version| situation.age_days(version)),
-                limit_days: days(situation.policy.rotate_after),
+                age: version.map_or(Duration::ZERO, |version| situation.age(version)),
+                limit: situation.policy.rotate_after,
             })
         }
         Cause::Requested { by, .. } => Reason::Requested { by: by.clone() },
