@@ -53,7 +53,8 @@ pub(crate) fn gate(situation: &Situation<'_>, retiree: &Version) -> Gate {
     if let Some(by) = situation.compromised_by() {
         return Gate::Open(Reason::Compromised { by: by.to_owned() });
     }
-    let overlap_ends = after(confirmed_at, situation.policy.overlap);
+    // However short the policy's overlap is, whoever polls reads the new one only after its pause.
+    let overlap_ends = after(confirmed_at, situation.policy.overlap.max(slowest(situation)));
     if situation.now < overlap_ends && !planted("overlap_ignored") {
         return Gate::Until(overlap_ends, Reason::OverlapRuns);
     }
@@ -81,10 +82,13 @@ fn on_a_word(situation: &Situation<'_>, retiree: &Version, confirmed_at: Timesta
 }
 
 fn quiet_at(situation: &Situation<'_>, silence_from: Timestamp) -> Timestamp {
-    // Whoever polls may go on with what it read before for so long without being heard.
-    let lag_max = situation.policy.consumers.iter().map(|consumer| consumer.lag).max().unwrap_or_default();
     let silence = after(silence_from, situation.policy.quiet_for);
-    after(after(silence, situation.observed.facts.propagation), lag_max)
+    after(after(silence, situation.observed.facts.propagation), slowest(situation))
+}
+
+/// Whoever polls may go on with what it read before for so long, without being heard.
+fn slowest(situation: &Situation<'_>) -> Duration {
+    situation.policy.consumers.iter().map(|consumer| consumer.lag).max().unwrap_or_default()
 }
 
 fn quiet(situation: &Situation<'_>, retiree: &Version, confirmed_at: Timestamp) -> Gate {
@@ -123,12 +127,14 @@ fn quiet(situation: &Situation<'_>, retiree: &Version, confirmed_at: Timestamp) 
     Gate::Open(Reason::QuietSince { last_used: usage.last_used })
 }
 
-/// The names of consumers whose word is wanted and missing, unless a person answers for them.
+/// The names of consumers whose word is wanted and missing, unless a person answers for them. A word from before this
+/// rotation counts for nothing: where it goes back to an older version, consumers may have moved on to the newer one
+/// since, without a word.
 fn not_acknowledged(situation: &Situation<'_>) -> Option<String> {
-    let to = situation.rotation()?.to;
+    let rotation = situation.rotation()?;
     let runs = |name: &str| {
         let said = situation.observed.acknowledged.iter().find(|said| &*said.consumer == name);
-        said.is_some_and(|said| Some(said.version) == to)
+        said.is_some_and(|said| Some(said.version) == rotation.to && said.at >= rotation.started_at)
     };
     let missing: Vec<&str> = situation
         .policy

@@ -35,6 +35,7 @@ type Rule = fn(&mut Situation<'_>) -> Option<Answer>;
 const RULES: &[Rule] = &[
     rules::stray,
     rules::protected,
+    rules::drift,
     rules::held,
     rules::clock_went_back,
     rules::parked,
@@ -54,7 +55,6 @@ const RULES: &[Rule] = &[
     rules::rename,
     rules::purge,
     rules::complete,
-    rules::drift,
     rules::current_gone,
     rules::due,
     rules::expired,

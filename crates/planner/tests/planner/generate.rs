@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use domain::{
-    Ask, Cause, Delivery, Duration, Ending, Handle, Hold, Idempotency, IssuerFacts, Minting, Mode, Observed, Origin,
-    Overlap, Parent, Performer, Policy, Presence, RetireWhen, Rotation, RotationId, Slots, Task, Timestamp, Trouble,
-    Usage, Version, VersionNumber,
+    Acknowledgement, Ask, Cause, Consumer, Delivery, Drift, Drifted, Duration, Ending, Handle, Hold, Idempotency,
+    IssuerFacts, Minting, Mode, Observed, Origin, Overlap, Parent, Performer, Policy, Presence, RetireWhen, Rotation,
+    RotationId, Slots, Task, Timestamp, Trouble, Usage, Version, VersionNumber, Waiver,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use crate::{
     story::{Event, Story},
-    world::{World, days, destination, found, start, title_of},
+    world::{NAMES, World, days, destination, found, start, title_of},
 };
 
 const STORES: [&str; 3] = ["local", "bao", "aws"];
@@ -28,8 +28,23 @@ fn retire_when() -> impl Strategy<Value = RetireWhen> {
     select(vec![RetireWhen::Quiet, RetireWhen::OverlapOver])
 }
 
-/// A rotation ends before the next one is due: the shortest age is longer than overlap, silence and propagation
-/// together.
+/// Most policies name nobody. Whoever polls does so within two days.
+fn consumers() -> impl Strategy<Value = Arc<[Consumer]>> {
+    let one = |name: &'static str| {
+        let lag = prop_oneof![2 => Just(Duration::ZERO), 1 => hours(1..=48)];
+        (lag, any::<bool>(), prop::bool::weighted(0.4)).prop_map(move |(lag, told, acknowledges)| Consumer {
+            name: name.into(),
+            lag,
+            told,
+            acknowledges,
+        })
+    };
+    let some = NAMES.map(|name| option::of(one(name))).prop_map(|all| all.into_iter().flatten().collect());
+    prop_oneof![1 => Just(Arc::default()), 1 => some]
+}
+
+/// A rotation ends before the next one is due: the shortest age is longer than overlap, silence, propagation and the
+/// slowest consumer together.
 pub(crate) fn policy() -> BoxedStrategy<Policy> {
     let overlap = prop_oneof![Just(Duration::ZERO), hours(1..=24), hours(24..=24 * 30)];
     let begin = option::weighted(0.2, (-5..=20i64).prop_map(|count| start() + days(count)));
@@ -41,21 +56,29 @@ pub(crate) fn policy() -> BoxedStrategy<Policy> {
         hours(1..=24 * 5),
         0..=60i64,
         vec(select(STORES.to_vec()), 0..=3),
-        begin,
+        (begin, consumers()),
     )
-        .prop_map(|(mode, rotate_days, overlap, retire_when, quiet_for, more_days, stores, begin_not_before)| Policy {
-            name: "generated".to_owned(),
-            mode,
-            rotate_after: days(rotate_days),
-            overlap,
-            retire_when,
-            quiet_for,
-            retire_after: days(rotate_days + more_days),
-            deliver: STORES.iter().filter(|store| stores.contains(store)).map(|store| destination(store)).collect(),
-            consumers: Arc::default(),
-            task_within: Duration::from_hours(72),
-            begin_not_before,
-        })
+        .prop_map(
+            |(mode, rotate_days, overlap, retire_when, quiet_for, more_days, stores, (begin_not_before, consumers))| {
+                Policy {
+                    name: "generated".to_owned(),
+                    mode,
+                    rotate_after: days(rotate_days),
+                    overlap,
+                    retire_when,
+                    quiet_for,
+                    retire_after: days(rotate_days + more_days),
+                    deliver: STORES
+                        .iter()
+                        .filter(|store| stores.contains(store))
+                        .map(|store| destination(store))
+                        .collect(),
+                    consumers,
+                    task_within: Duration::from_hours(72),
+                    begin_not_before,
+                }
+            },
+        )
         .boxed()
 }
 
@@ -135,6 +158,10 @@ fn event() -> BoxedStrategy<Event> {
         1 => (0..4usize).prop_map(Event::Called),
         1 => Just(Event::Compromised),
         1 => any::<bool>().prop_map(Event::Protected),
+        3 => (select(NAMES.to_vec()), any::<bool>()).prop_map(|(name, says)| Event::ConsumerRestarts(name, says)),
+        1 => (option::of(select(NAMES.to_vec())), hours(1..=24 * 20)).prop_map(|(whom, lasts)| Event::Waived(whom, lasts)),
+        1 => select(STORES.to_vec()).prop_map(Event::Drifts),
+        1 => Just(Event::Repaired),
     ]
     .boxed()
 }
@@ -201,6 +228,7 @@ fn cause() -> impl Strategy<Value = Cause> {
         Cause::Compromised { by: by.clone(), reason },
         Cause::ParentTurned,
         Cause::Import { by },
+        Cause::Repair,
     ])
 }
 
@@ -252,6 +280,39 @@ fn task() -> BoxedStrategy<Task> {
     (ask, moment(), moment()).prop_map(|(ask, asked_at, due_at)| Task { ask, asked_at, due_at }).boxed()
 }
 
+/// What consumers said, who answers for them, and what inspections found.
+type Words = (Vec<Acknowledgement>, Vec<Waiver>, Vec<Arc<str>>, Vec<Drift>);
+
+fn words() -> impl Strategy<Value = Words> {
+    let said = NAMES.map(|name| {
+        option::of((1..=3u32, moment()))
+            .prop_map(move |said| said.map(|(version, at)| (Arc::<str>::from(name), VersionNumber(version), at)))
+    });
+    let whom = NAMES.iter().map(|name| Some(*name)).chain([None]).collect::<Vec<_>>();
+    let waivers = vec((select(whom), moment()), 0..=2);
+    let told = NAMES.map(|name| prop::bool::weighted(0.7).prop_map(move |told| told.then(|| Arc::<str>::from(name))));
+    let whats = select(vec![Drifted::ValueChanged, Drifted::LabelMoved, Drifted::Gone]);
+    let drift = option::weighted(0.2, (select(STORES.to_vec()), whats, moment()));
+    (said, waivers, told, drift).prop_map(|(said, waivers, told, drift)| {
+        let said = said.into_iter().flatten();
+        let waived = |(consumer, until): (Option<&str>, Timestamp)| Waiver {
+            consumer: consumer.map(Arc::from),
+            by: "vera".to_owned(),
+            reason: "a test".to_owned(),
+            until,
+        };
+        (
+            said.map(|(consumer, version, at)| Acknowledgement { consumer, version, at }).collect(),
+            waivers.into_iter().map(waived).collect(),
+            told.into_iter().flatten().collect(),
+            drift
+                .map(|(store, what, seen_at)| Drift { destination: destination(store), what, seen_at })
+                .into_iter()
+                .collect(),
+        )
+    })
+}
+
 /// Any state at all, whether a story reaches it or not: what a defect elsewhere might hand to the planner.
 pub(crate) fn observed() -> BoxedStrategy<Observed> {
     let versions =
@@ -259,9 +320,10 @@ pub(crate) fn observed() -> BoxedStrategy<Observed> {
     let rarely = || prop::bool::weighted(0.05);
     let flags = (rarely(), rarely(), rarely(), rarely(), rarely());
     let asked = (option::weighted(0.2, cause()), option::weighted(0.3, task()), option::weighted(0.2, moment()));
-    (facts(), versions, option::weighted(0.8, rotation()), trouble(), flags, asked, 0..=12u32)
-        .prop_map(|(facts, versions, rotation, trouble, flags, (requested, task, parent_turned_at), used)| {
+    (facts(), versions, option::weighted(0.8, rotation()), trouble(), flags, asked, (0..=12u32, words()))
+        .prop_map(|(facts, versions, rotation, trouble, flags, (requested, task, parent_turned_at), (used, words))| {
             let (stray, held, taken, disabled, protected) = flags;
+            let (acknowledged, waivers, told, drift) = words;
             Observed {
                 facts: Arc::new(facts),
                 stray,
@@ -272,6 +334,10 @@ pub(crate) fn observed() -> BoxedStrategy<Observed> {
                 name_taken: taken.then(|| "web_new".to_owned()),
                 parent: if disabled { Parent::Disabled } else { Parent::Enabled },
                 slots: Slots { used },
+                acknowledged,
+                waivers,
+                told,
+                drift,
                 requested,
                 versions: [versions.0, versions.1, versions.2].into_iter().flatten().collect(),
                 rotation,

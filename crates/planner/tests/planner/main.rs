@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod blind;
+mod evidence;
 mod exhaustive;
 mod generate;
 mod kinds;

@@ -2,7 +2,7 @@
 //! against it.
 
 use domain::{
-    Ask, Cause, Ending, Finding, Minting, Mode, Observed, Overlap, Parent, Performer, Plan, Policy, Presence,
+    Ask, Cause, Consumer, Ending, Finding, Minting, Mode, Observed, Overlap, Parent, Performer, Plan, Policy, Presence,
     RetireWhen, Rotation, Step, Timestamp, Version, VersionNumber,
 };
 use planner::{CLOCK_TOLERANCE, DISABLED_FOR, PROOF_AGE_MAX};
@@ -72,7 +72,17 @@ fn check_step(now: Timestamp, policy: &Policy, observed: &Observed, plan: &Plan,
             check_minting(policy, observed, successor)
         }
         Step::AskPerson { ask } => check_ask(now, policy, observed, plan, *ask),
-        Step::Tell { .. } => Err(format!("{step:?} is of no kind that is played here")),
+        Step::Tell { version, consumer } => {
+            check_handed_out(rotation, successor, *version)?;
+            let named = policy.consumers.iter().any(|one| one.told && one.name == *consumer);
+            ensure!(named, "somebody is told whom the policy does not name");
+            ensure!(!observed.told.contains(consumer), "told twice");
+            let read_back =
+                |delivery: &domain::Delivery| delivery.promoted_at.is_some() && delivery.confirmed_at.is_some();
+            let reached = |place| rotation.and_then(|rotation| rotation.delivery(place)).is_some_and(read_back);
+            ensure!(policy.deliver.iter().all(reached), "told before it is everywhere");
+            Ok(())
+        }
         Step::Disable { version } => {
             ensure!(observed.facts.disable, "the platform cannot switch it off");
             ensure!(!is_compromised(observed), "what others know is switched off instead of removed");
@@ -308,12 +318,32 @@ fn check_end(now: Timestamp, policy: &Policy, observed: &Observed, plan: &Plan, 
         ensure!(is_fresh(now, verified_at), "the successor was verified too long ago");
     }
     let hurried = is_compromised(observed);
-    let overlap = if hurried { domain::Duration::ZERO } else { policy.overlap };
+    let slowest = policy.consumers.iter().map(|consumer| consumer.lag).max().unwrap_or_default();
+    let overlap = if hurried { domain::Duration::ZERO } else { policy.overlap.max(slowest) };
     check_deliveries(now, policy, rotation, plan, overlap)?;
-    if plan.due(now).is_some() && policy.retire_when == RetireWhen::Quiet && !hurried {
+    let due = plan.due(now).is_some() && !hurried;
+    if due {
+        policy.consumers.iter().try_for_each(|consumer| check_consumer(now, observed, rotation, consumer))?;
+    }
+    if due && policy.retire_when == RetireWhen::Quiet && !is_waived(now, observed, None) {
         check_silence(now, policy, observed, rotation, version)?;
     }
     Ok(())
+}
+
+/// Whoever is told was told, and whoever speaks has spoken, or somebody answers for it at this moment.
+fn check_consumer(now: Timestamp, observed: &Observed, rotation: &Rotation, consumer: &Consumer) -> Checked {
+    let name = &consumer.name;
+    ensure!(!consumer.told || observed.told.contains(name), "{name} was not told");
+    let said = observed.acknowledged.iter().find(|said| said.consumer == *name);
+    let runs_it = said.is_some_and(|said| Some(said.version) == rotation.to && said.at >= rotation.started_at);
+    let answered = runs_it || is_waived(now, observed, Some(name));
+    ensure!(!consumer.acknowledges || answered, "{name} has not said that it runs the successor");
+    Ok(())
+}
+
+fn is_waived(now: Timestamp, observed: &Observed, consumer: Option<&str>) -> bool {
+    observed.waivers.iter().any(|waiver| waiver.consumer.as_deref() == consumer && waiver.until > now)
 }
 
 fn check_deliveries(
@@ -352,7 +382,8 @@ fn check_silence(
     let first = |destination| rotation.delivery(destination)?.first_confirmed_at;
     let confirmed_at = policy.deliver.iter().filter_map(first).max().ok_or("it was never read back")?;
     let silence_from = retiree.usage.last_used.map_or(confirmed_at, |at| at.max(confirmed_at));
-    let quiet_at = later(later(silence_from, policy.quiet_for), observed.facts.propagation);
+    let slowest = policy.consumers.iter().map(|consumer| consumer.lag).max().unwrap_or_default();
+    let quiet_at = later(later(later(silence_from, policy.quiet_for), observed.facts.propagation), slowest);
     ensure!(known_through >= quiet_at, "it is not known to be quiet for long enough");
     let asked_at = retiree.usage.asked_at.unwrap_or(known_through).max(known_through);
     ensure!(is_fresh(now, asked_at), "its use was asked for too long ago");

@@ -90,6 +90,7 @@ scenarios! {
     assisted
     switched_off
     compromised
+    a_consumer_that_answers
 }
 
 #[test]

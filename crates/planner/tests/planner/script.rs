@@ -2,7 +2,7 @@
 //! why, and what is found on the way.
 
 use domain::{
-    Ask, Duration, Ending, Finding, Idempotency, Minting, Mode, Overlap, Performer, Plan, Planned, Presence,
+    Ask, Consumer, Duration, Ending, Finding, Idempotency, Minting, Mode, Overlap, Performer, Plan, Planned, Presence,
     RetireWhen, Step, Timestamp, Version, VersionNumber,
 };
 
@@ -79,6 +79,7 @@ impl Script {
                 "mode" => policy.mode = choose(value, &MODES)?,
                 "task_within" => policy.task_within = duration(value)?,
                 "opens_in" => policy.begin_not_before = Some(start() + duration(value)?),
+                "consumers" => policy.consumers = value.split('+').map(consumer).collect::<Result<_, _>>()?,
                 "deliver" => policy.deliver = value.split('+').map(destination).collect(),
                 _ => return Err(format!("`{key}` is no key of a policy")),
             }
@@ -184,6 +185,12 @@ impl Script {
             ("ada", "only says so") if world.person_acts(false) => {}
             ("ada", "says that others know it") => world.compromise("ada"),
             ("its", "parent turns") => world.parent_turns(),
+            ("consumer", rest) => consumer_acts(world, rest)?,
+            ("vera", rest) => {
+                let rest = rest.strip_prefix("answers for ").ok_or("she cannot")?;
+                let (whom, lasts) = rest.split_once(" for ").ok_or("for how long?")?;
+                world.waive((whom != "the silence").then_some(whom), duration(lasts)?);
+            }
             ("ada", rest) => {
                 let reason = rest.strip_prefix("holds it for ").ok_or("she cannot")?;
                 world.hold("ada", reason);
@@ -357,11 +364,36 @@ fn somebody(world: &mut World, rest: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// `billing:told:acknowledges`, or `batch:2h` for one that polls.
+fn consumer(text: &str) -> Result<Consumer, String> {
+    let mut words = text.split(':');
+    let name = words.next().unwrap_or_default();
+    let mut consumer = Consumer { name: name.into(), lag: Duration::ZERO, told: false, acknowledges: false };
+    for word in words {
+        match word {
+            "told" => consumer.told = true,
+            "acknowledges" => consumer.acknowledges = true,
+            lag => consumer.lag = duration(lag)?,
+        }
+    }
+    Ok(consumer)
+}
+
+fn consumer_acts(world: &mut World, rest: &str) -> Result<(), String> {
+    match rest.split_once(' ') {
+        Some((name, "restarts")) => world.consumer_restarts(name, false),
+        Some((name, "restarts and says so")) => world.consumer_restarts(name, true),
+        _ => return Err(format!("no consumer does `{rest}`")),
+    }
+    Ok(())
+}
+
 fn deed(step: &Step) -> String {
     match (step, step.destination()) {
         (Step::Prepare { .. } | Step::Issue { .. } | Step::Complete, _) => step.word().to_owned(),
         (Step::AskPerson { ask: Ask::Issue { .. } }, _) => "ask for a new one".to_owned(),
         (Step::AskPerson { ask: Ask::Revoke { version } }, _) => format!("ask to end v{version}"),
+        (Step::Tell { version, consumer }, _) => format!("tell v{version} {consumer}"),
         (_, Some(destination)) => {
             format!("{} v{} {}", step.word(), step.version().unwrap(), destination.store)
         }

@@ -47,6 +47,12 @@ pub(crate) enum Event {
     Called(usize),
     Compromised,
     Protected(bool),
+    /// A consumer begins anew with what it reads, and says so or not.
+    ConsumerRestarts(&'static str, bool),
+    /// A person answers for a consumer, or for the silence, for so long.
+    Waived(Option<&'static str>, Duration),
+    Drifts(&'static str),
+    Repaired,
 }
 
 #[derive(Debug, Clone)]
@@ -128,6 +134,10 @@ fn happen(world: &mut World, event: &Event) {
         }
         Event::Compromised => world.compromise("ada"),
         Event::Protected(protected) => world.observed.protected = *protected,
+        Event::ConsumerRestarts(name, says_so) => world.consumer_restarts(name, *says_so),
+        Event::Waived(consumer, lasts) => world.waive(*consumer, *lasts),
+        Event::Drifts(store) => world.drifts(destination(store)),
+        Event::Repaired => world.repair(),
     }
 }
 
@@ -195,6 +205,7 @@ pub(crate) fn mend(world: &mut World) {
     observed.protected = false;
     observed.name_taken = None;
     observed.parent = Parent::Enabled;
+    observed.drift.clear();
     let mut policy = Policy { mode: Mode::Automatic, begin_not_before: None, ..world.policy.clone() };
     if policy.deliver.is_empty() {
         policy.deliver.push(destination("local"));

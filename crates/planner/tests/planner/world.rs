@@ -16,6 +16,9 @@ use domain::{
 
 use crate::safety;
 
+pub(crate) use consumers::NAMES;
+
+mod consumers;
 mod platform;
 
 /// When every world begins.
@@ -124,6 +127,8 @@ pub(crate) struct World {
     reads: BTreeMap<Destination, VersionNumber>,
     /// When the last destination stopped reading a version that was read before.
     replaced_at: BTreeMap<VersionNumber, Timestamp>,
+    /// What each consumer runs, whether it says so or not.
+    runs: BTreeMap<Arc<str>, VersionNumber>,
     rotations: u32,
     /// Whether the rotation under way has promoted anything, be it a successor that is gone by now.
     promoted: bool,
@@ -174,6 +179,7 @@ impl World {
             retired: BTreeSet::new(),
             reads,
             replaced_at: BTreeMap::new(),
+            runs: consumers::NAMES.map(|name| (name.into(), VersionNumber(1))).into(),
             rotations: 0,
             promoted: false,
         }
@@ -274,7 +280,7 @@ impl World {
             Step::AskPerson { ask } => self.ask(*ask),
             Step::Disable { version } => self.disable(*version),
             Step::Enable { version } => self.version(*version).disabled_at = None,
-            Step::Tell { .. } => panic!("{step:?} is of no kind that is played here"),
+            Step::Tell { version, consumer } => self.tell(*version, consumer),
             Step::Write { destination, .. } => self.delivery(destination).written_at = Some(now),
             Step::Verify { version } => self.version(*version).verified_at = Some(now),
             Step::Promote { version, destination } => {
@@ -301,6 +307,7 @@ impl World {
                 let closed = self.observed.rotation.take();
                 self.retired.extend(closed.and_then(|rotation| rotation.from));
                 self.observed.task = None;
+                self.observed.told.clear();
                 self.promoted = false;
             }
         }
@@ -353,7 +360,9 @@ impl World {
             return;
         }
         assert!(!self.is_read(number), "version {number} is {end}, and consumers read it: {self:#?}");
-        let quiet_demanded = self.policy.retire_when == RetireWhen::Quiet && !is_compromised(&self.observed);
+        self.nobody_runs(number, end);
+        let quiet_demanded =
+            self.policy.retire_when == RetireWhen::Quiet && !is_compromised(&self.observed) && !self.is_waived(None);
         assert!(!quiet_demanded || !self.in_use(number), "version {number} is {end} in use: {self:#?}");
     }
 
@@ -373,7 +382,7 @@ impl World {
     pub(crate) fn run_to_rest(&mut self, limit: usize) -> Vec<Planned> {
         let mut performed = self.run_due(limit);
         for _ in 0..limit {
-            if self.people_act && self.person_acts(true) {
+            if self.people_act && (self.person_acts(true) || self.consumers_answer()) {
                 performed.extend(self.run_due(limit));
                 continue;
             }
@@ -447,6 +456,7 @@ impl World {
         }
         self.promoted = false;
         self.observed.task = None;
+        self.observed.told.clear();
         self.rotations += 1;
         self.observed.rotation = Some(Rotation {
             id: RotationId::new(&format!("r{}", self.rotations)),
@@ -464,10 +474,15 @@ impl World {
         let current = self.observed.current().map(|version| version.number);
         let Some(current) = current.filter(|_| self.observed.rotation.is_none()) else { return };
         self.version(current).secret_held = true;
+        self.deliver_again(Cause::Import { by: by.to_owned() }, current);
+    }
+
+    /// What consumers are to read is delivered once more, and nothing is retired.
+    fn deliver_again(&mut self, cause: Cause, current: VersionNumber) {
         self.rotations += 1;
         self.observed.rotation = Some(Rotation {
             id: RotationId::new(&format!("r{}", self.rotations)),
-            cause: Cause::Import { by: by.to_owned() },
+            cause,
             started_at: self.now(),
             from: None,
             to: Some(current),

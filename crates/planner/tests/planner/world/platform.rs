@@ -88,6 +88,7 @@ impl World {
         self.open_rotation(from);
         let rotation = self.observed.rotation.as_mut().unwrap();
         rotation.deliveries.clear();
+        self.observed.told.clear();
         rotation.to = (origin == Origin::Issued).then_some(number);
         self.observed.versions.push(version);
         number
