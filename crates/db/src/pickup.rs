@@ -87,3 +87,30 @@ fn line(row: &Row<'_>) -> Result<PickupLine, ReadError> {
         taken_at: row.get(8)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn a_code_is_good_once_and_until_its_time_is_over() {
+        let (code, other) = (Fingerprint([1; 32]), Fingerprint([2; 32]));
+        let path = SecretPath::parse("apic/shop").unwrap();
+        let word = Word { by: "vera", reason: "a test", at: at(0) };
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+            let db = Db::in_memory().unwrap();
+            db.make_pickup(code, ("local", &path), at(60), word).await.unwrap();
+            assert_eq!(db.pickup(other).await.unwrap(), None);
+            let line = db.pickup(code).await.unwrap().unwrap();
+            let late = db.take_pickup(&line, "milo", at(60)).await;
+            assert!(matches!(late, Err(WriteError::GuardMissed { .. })));
+            db.take_pickup(&line, "milo", at(59)).await.unwrap();
+            assert!(db.take_pickup(&line, "eve", at(59)).await.is_err());
+            assert_eq!(db.pickups().await.unwrap()[0].taken_by.as_deref(), Some("milo"));
+        });
+    }
+}

@@ -24,6 +24,9 @@ pub(crate) async fn run(shell: &Shell, args: &RunArgs) -> Ended {
     let selector = selector(args.selector.as_deref())?;
     let opened = Opened::open(shell, Access::Engine).await?;
     let engine = opened.engine().await?;
+    for what in opened.untold()? {
+        shell.voice.note(&what);
+    }
     let mut request = RunRequest { selector, ..RunRequest::everything() };
     let mut looked = RunReport::default();
     if let Some(file) = &args.plan {
@@ -40,8 +43,13 @@ pub(crate) async fn run(shell: &Shell, args: &RunArgs) -> Ended {
     }
     let mut report = engine.run_once(&request, &*progress(shell)).await?;
     report.observations.append(&mut looked.observations);
-    report.posted = Some(opened.outbox()?.send(false).await?);
-    let ended = report_run(shell, &report)?;
+    let sent = opened.outbox()?.send(false).await;
+    let unsent = sent.map(|posted| report.posted = Some(posted)).err();
+    let mut ended = report_run(shell, &report)?;
+    if let Some(error) = unsent {
+        shell.voice.complain(&error.into());
+        ended = Exit::Failed;
+    }
     let nobody = args.selector.is_some() && report.covered == 0 && report.troubles.is_empty();
     Ok(if nobody { ended.max(tell_nobody(shell, args.selector.as_deref())) } else { ended })
 }

@@ -121,11 +121,7 @@ fn after_an_outage_of_three_hours_a_campaign_is_one_message_a_person() {
         world.advance("10m");
         world.keyrota("run --once").exits(3);
     }
-    assert_eq!(
-        world.keyrota("notice list --output json").exits(0).objects().len(),
-        500,
-        "to owners and operators"
-    );
+    assert_eq!(world.keyrota("notice list --output json").exits(0).objects().len(), 500, "to owners and operators");
     mail.start_again();
     world.reconfigure(&format!("port = {port}"), &format!("port = {}", mail.port()));
     world.keyrota("run --once").exits(0);
@@ -215,6 +211,18 @@ fn an_owner_who_replaces_by_hand_is_told_to() {
     let due = mail.taken().last().unwrap().clone();
     assert_eq!(due.header("Subject"), "Keyrota: 2 waiting for a person");
     assert_eq!(world.writes(), Vec::new());
+}
+
+#[test]
+fn a_channel_that_is_not_set_up_tells_nobody_and_stops_nothing() {
+    let world = World::with_policy("--consumer-orgs 1 --apps 1 --age 95d", "notify = [\"owner\", \"ops\"]");
+    world.reconfigure("[[policy]]", "[[notifier]]\nname = \"ops\"\ndriver = \"smtp\"\n\n[[policy]]");
+    let checked = world.keyrota("check").exits(0);
+    assert!(checked.stdout.contains("is not set up"), "{}", checked.stdout);
+    let ran = world.keyrota("run --once").exits(0);
+    assert!(ran.stderr.contains("no notifier reaches people by mail"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("whose `to` names nobody"), "{}", ran.stderr);
+    assert!(world.keyrota("notice list --output json").exits(0).stdout.is_empty());
 }
 
 #[test]
