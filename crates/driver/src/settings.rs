@@ -17,7 +17,20 @@ pub struct Settings {
 impl Settings {
     /// Reads the table into the driver's type. Unknown keys are refused.
     pub fn read<T: serde::de::DeserializeOwned>(&self) -> Result<T, InvalidSettings> {
-        self.table.clone().try_into().map_err(|error: toml::de::Error| InvalidSettings(error.message().to_owned()))
+        self.table.clone().try_into().map_err(|error: toml::de::Error| InvalidSettings(located(&error)))
+    }
+}
+
+/// The parser's words, with the dotted path of the key in front where it stands in a table within.
+fn located(error: &toml::de::Error) -> String {
+    let message = error.message();
+    let whole = error.to_string();
+    let around = whole.lines().rev().find_map(|line| line.strip_prefix("in `")?.strip_suffix('`'));
+    let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+    match (around, unknown) {
+        (Some(around), Some(key)) => format!("`{around}.{key}`: {message}"),
+        (Some(around), None) => format!("`{around}`: {message}"),
+        (None, _) => message.to_owned(),
     }
 }
 
@@ -110,4 +123,37 @@ fn without_line_break(mut bytes: Vec<u8>) -> secret::Secret {
         }
     }
     secret::Secret::new(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Keys {
+        #[expect(dead_code, reason = "only its reading is of interest")]
+        facts: Facts,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Facts {
+        #[expect(dead_code, reason = "only its reading is of interest")]
+        names: bool,
+    }
+
+    #[test]
+    fn an_error_names_the_key_within() {
+        let check = |text: &str, expected: &str| {
+            let settings = Settings { table: text.parse().unwrap(), base_dir: "/".into() };
+            let error = settings.read::<Keys>().unwrap_err().0;
+            assert!(error.starts_with(expected), "{error}");
+        };
+        check("facts.names = 1", "`facts.names`: invalid type");
+        check("facts.nams = true", "`facts.nams`: unknown field `nams`");
+        check("fact.names = true", "unknown field `fact`");
+        check("facts = {}", "`facts`: missing field `names`");
+        check("", "missing field `facts`");
+    }
 }

@@ -33,6 +33,8 @@ pub(super) struct TableAt<'t> {
 pub(crate) struct Places {
     table: Place,
     keys: BTreeMap<String, Place>,
+    /// Keys of tables within, by their dotted path: `login.path`.
+    within: BTreeMap<String, Place>,
 }
 
 impl Places {
@@ -45,8 +47,13 @@ impl Places {
         self.table.clone()
     }
 
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
-        self.keys.keys().map(String::as_str)
+    /// The key, or one within, that a dotted path names; of what is not written down, the table around it.
+    pub(crate) fn named(&self, path: &str) -> Option<(String, Place)> {
+        let place = self.keys.get(path).or_else(|| self.within.get(path));
+        match place {
+            Some(place) => Some((path.to_owned(), place.clone())),
+            None => self.named(path.rsplit_once(['.', '['])?.0),
+        }
     }
 }
 
@@ -66,7 +73,21 @@ impl<'t> Document<'t> {
     fn table_at(&self, label: String, table: Spanned<DeTable<'t>>) -> TableAt<'t> {
         let keys =
             table.get_ref().iter().map(|(key, _)| (key.get_ref().to_string(), self.place(Some(key.span())))).collect();
-        TableAt { label, places: Places { table: self.place(Some(table.span())), keys }, table }
+        let mut within = BTreeMap::new();
+        self.places_within("", table.get_ref(), &mut within);
+        TableAt { label, places: Places { table: self.place(Some(table.span())), keys, within }, table }
+    }
+
+    fn places_within(&self, around: &str, table: &DeTable<'_>, places: &mut BTreeMap<String, Place>) {
+        for (key, value) in table {
+            let path = format!("{around}{}", key.get_ref());
+            if let DeValue::Table(inner) = value.get_ref() {
+                self.places_within(&format!("{path}."), inner, places);
+            }
+            if !around.is_empty() {
+                places.insert(path, self.place(Some(key.span())));
+            }
+        }
     }
 
     /// Takes the list of tables `[[kind]]` out of the file.

@@ -221,9 +221,8 @@ impl DriverKeys {
         if let Some((key, known)) = document::unknown_field(&message) {
             return self.places.of(&key).says(document::unknown_key(key, table, known));
         }
-        let named = message.split('`').skip(1).step_by(2).find(|word| self.places.keys().any(|key| key == *word));
-        match named.map(str::to_owned) {
-            Some(key) => self.places.of(&key).says(Problem::Value { key, table, message }),
+        match message.split('`').skip(1).step_by(2).find_map(|word| self.places.named(word)) {
+            Some((key, place)) => place.says(Problem::Value { key, table, message }),
             None => {
                 let message = message.replacen("missing field", "it lacks the key", 1);
                 self.places.table().says(Problem::Table { table, message })

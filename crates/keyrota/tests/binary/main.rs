@@ -19,6 +19,7 @@ mod notices;
 mod pickups;
 mod plans;
 mod policies;
+mod portal;
 mod securid;
 mod shell;
 mod stores;

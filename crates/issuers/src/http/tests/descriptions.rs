@@ -5,6 +5,52 @@ use super::{super::twin_options::example, configure};
 const PORTAL: &str = include_str!("../portal.toml");
 const BY_PERSON: &str = include_str!("../portal_by_person.toml");
 
+const GUIDE: &str = include_str!("../../../../../docs/guides/describe-a-platform.md");
+const README: &str = include_str!("../README.md");
+
+/// The TOML that a document shows, block by block.
+fn blocks(document: &str) -> Vec<&str> {
+    document.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+#[test]
+fn the_guide_shows_the_examples_as_they_are() {
+    let blocks = blocks(GUIDE);
+    assert_eq!(blocks[0], PORTAL);
+    for part in blocks[2].split("\n\n") {
+        assert!(BY_PERSON.contains(part.trim()), "{part}");
+    }
+    let mut described: toml::Table = text(BY_PERSON).parse().unwrap();
+    for key in ["list", "usage"] {
+        described.remove(key);
+    }
+    described["facts"].as_table_mut().unwrap().remove("usage");
+    let credentials: toml::Table = blocks[3].replace("issuer.", "").parse().unwrap();
+    described.extend(credentials);
+    configure(&described.to_string(), &[]).unwrap();
+}
+
+#[test]
+fn the_readme_names_every_key() {
+    let schema = (super::super::DRIVER.schema)();
+    let mut keys = std::collections::BTreeSet::new();
+    collect_keys(schema.as_value(), &mut keys);
+    for key in &keys {
+        assert!(README.contains(&format!("{key}`")), "`{key}` is not told");
+    }
+    assert!(keys.len() > 60, "{keys:?}");
+}
+
+fn collect_keys(schema: &serde_json::Value, keys: &mut std::collections::BTreeSet<String>) {
+    if let Some(properties) = schema["properties"].as_object() {
+        keys.extend(properties.keys().filter(|key| !["command", "env", "file"].contains(&key.as_str())).cloned());
+    }
+    let inner = schema.as_object().into_iter().flatten().map(|(_, value)| value);
+    for value in inner.chain(schema.as_array().into_iter().flatten()) {
+        collect_keys(value, keys);
+    }
+}
+
 fn text(of: &str) -> String {
     let text = example(of).to_string();
     text.replace(r#"env = "PORTAL_PASSWORD""#, r#"command = ["echo", "canary-1"]"#)
