@@ -35,7 +35,7 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Play the engine against a simulated world: --seed N, --seeds N [--from N], --single-faults, --mutants
+    /// Play the engine against a simulated world: --seed N, --seeds N [--from N], --single-faults, --stories N, --mutants
     Simulate {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         arguments: Vec<String>,

@@ -7,7 +7,7 @@ use std::{
 
 use domain::{
     Acknowledgement, CredentialId, Delivery, Destination, Drift, FactSheet, Handle, Hold, Observed, Owner, Parent,
-    Rotation, RotationId, SecretPath, Slots, Task, Timestamp, Trouble, Usage, Version, VersionNumber, Waiver,
+    Rotation, RotationId, SecretPath, Slots, Task, Timestamp, Trouble, Usage, Version, VersionNumber, Waiver, planted,
 };
 
 use crate::{
@@ -62,13 +62,20 @@ const EVIDENCE: &str = "SELECT * FROM (
     UNION ALL SELECT credential_id, 'drift', store, path, what, NULL, seen_at, seen_at FROM drift)";
 
 /// Since when the credential from which another one is minted has had the version that it has: until its first promotion
-/// a successor mints nothing. While it turns, its successor counts only once nothing else of it lives.
-const TURNS: &str = "SELECT c.id, coalesce(max(CASE WHEN v.number IS NOT p.rotation_to THEN v.since END), max(v.since))
+/// a successor mints nothing. While it turns, its successor counts only once nothing else of it lives, nor does what a
+/// person has made and not handed over.
+const TURNS: &str = "SELECT c.id, coalesce(max(CASE WHEN v.number IS NOT p.rotation_to
+        AND (p.rotation_id IS NULL OR v.number <= p.rotation_from) THEN v.since END), max(v.since))
     FROM credential c JOIN credential p ON p.credential = c.minted_from JOIN (
         SELECT *, coalesce((SELECT min(d.promoted_at) FROM delivery d
             WHERE d.credential_id = version.credential_id AND d.version = version.number), created_at) AS since
         FROM version
     ) v ON v.credential_id = p.id
+    WHERE c.minted_from IS NOT NULL AND v.revoked_at IS NULL AND v.presence = 'listed' AND v.origin <> 'orphan'";
+
+/// A mistake: both halves of a pair turn in one window.
+const TURNS_AT_THE_ISSUE: &str = "SELECT c.id, max(v.created_at) FROM credential c
+    JOIN credential p ON p.credential = c.minted_from JOIN version v ON v.credential_id = p.id
     WHERE c.minted_from IS NOT NULL AND v.revoked_at IS NULL AND v.presence = 'listed' AND v.origin <> 'orphan'";
 
 impl Db {
@@ -81,7 +88,8 @@ impl Db {
         let deliveries = format!("{DELIVERIES} WHERE c.id = $1");
         self.rows(&deliveries, values![id], |row| assembler.delivery(row)).await?;
         self.rows(&format!("{EVIDENCE} WHERE id = $1"), values![id], |row| assembler.evidence(row)).await?;
-        self.rows(&format!("{TURNS} AND c.id = $1 GROUP BY c.id"), values![id], |row| assembler.turn(row)).await?;
+        let turns = if planted("two_halves_in_one_window") { TURNS_AT_THE_ISSUE } else { TURNS };
+        self.rows(&format!("{turns} AND c.id = $1 GROUP BY c.id"), values![id], |row| assembler.turn(row)).await?;
         let mut entries = Vec::new();
         let versions = format!("{COLUMNS} WHERE c.id = $1 ORDER BY c.id, v.number");
         self.rows(&versions, values![id], |row| {
@@ -116,7 +124,8 @@ impl Db {
             let mut assembler = Assembler::new(issuers);
             snapshot.scan(DELIVERIES, values![], |row| assembler.delivery(row))?;
             snapshot.scan(EVIDENCE, values![], |row| assembler.evidence(row))?;
-            snapshot.scan(&format!("{TURNS} GROUP BY c.id"), values![], |row| assembler.turn(row))?;
+            let turns = if planted("two_halves_in_one_window") { TURNS_AT_THE_ISSUE } else { TURNS };
+            snapshot.scan(&format!("{turns} GROUP BY c.id"), values![], |row| assembler.turn(row))?;
             if issuers.values().any(limits) {
                 snapshot.scan(SLOTS_BY_PARENT, values![], |row| assembler.slots(row))?;
             }

@@ -186,6 +186,11 @@ impl Journal {
                 parked = FALSE WHERE parked";
             db.write(Unit::new().run(sql, values![], Rows::Any)).await?;
         }
+        if planted("secret_only_in_memory") {
+            let sql = "UPDATE version SET sealed = NULL WHERE origin = 'issued' AND number NOT IN
+                (SELECT d.version FROM delivery d WHERE d.credential_id = version.credential_id)";
+            db.write(Unit::new().run(sql, values![], Rows::Any)).await?;
+        }
         let epoch = db.row("SELECT epoch FROM engine_epoch", values![], |row| row.get(0)).await?;
         let last = db.row("SELECT coalesce(max(id), 0) FROM journal", values![], |row| row.get::<i64>(0)).await?;
         let next = AtomicI64::new(last.unwrap_or_default() + 1);
@@ -220,7 +225,7 @@ impl Journal {
         let guard = "UPDATE credential SET attempts = attempts
             WHERE id = $1 AND hold_since IS NULL AND protected = 0 AND rotation_id IS NOT DISTINCT FROM $2";
         let planned = "UPDATE credential SET attempts = attempts WHERE id = $1 AND rotation_id IS NOT DISTINCT FROM $2";
-        let guard = if planted("hold_only_planned") { planned } else { guard };
+        let guard = if planted("hold_only_planned") || planted("protected_touched") { planned } else { guard };
         let expected = intent.rotation.map(RotationId::as_str);
         let mut unit = Unit::new().run(guard, values![intent.credential_id, expected], Rows::Exactly(1));
         for destination in intent.reserves {

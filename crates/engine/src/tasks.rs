@@ -1,7 +1,7 @@
 //! Steps that a person does: what they hand over is tried before it is believed.
 
 use db::{Entry, NewlyIssued, TaskLine, Word};
-use domain::{Ask, CredentialId, Fingerprint, Handle, Marker, Origin, Overlap, VersionNumber};
+use domain::{Ask, CredentialId, Fingerprint, Handle, Marker, Origin, Overlap, VersionNumber, planted};
 use driver::{DriverError, HandedOver, Lookup, Trial};
 use secret::{Sealed, Secret};
 
@@ -117,7 +117,8 @@ impl Engine {
         let assisted = issuer.driver.assisted().ok_or(TaskError::NotAssisted)?;
         let HandedOver { handle, secret, expires_at } =
             assisted.read(&subject_of(entry), content).map_err(|error| TaskError::Unreadable(error.message))?;
-        if let Some(other) = self.db.owner_of_handle(&issuer.name, &handle, entry.id).await? {
+        let blind = planted("wrong_file_accepted");
+        if let Some(other) = self.db.owner_of_handle(&issuer.name, &handle, entry.id).await?.filter(|_| !blind) {
             return Err(TaskError::OfAnother { handle, other });
         }
         // What a listing has shown meanwhile, and nobody knows the secret of, is what was made.
@@ -130,7 +131,7 @@ impl Engine {
             None => VersionNumber(observed.versions.iter().map(|one| one.number.0).max().unwrap_or_default() + 1),
         };
         let verifier = issuer.driver.verifier();
-        if let Some(verifier) = verifier {
+        if let Some(verifier) = verifier.filter(|_| !blind) {
             accepted(verifier.verify(&subject_of(entry), &handle, &secret).await)?;
         }
         if let Some(template) = &applied.probe {

@@ -40,8 +40,8 @@ const CALM_RUNS_MAX: usize = 300;
 const CALM_PAUSE: Duration = Duration::from_hours(24);
 /// Runs at the goal in which nothing may change.
 const QUIET_RUNS: usize = 2;
-/// Between two runs at least, as a daemon would.
-const PAUSE_LEAST: Duration = Duration::from_secs(1);
+/// Between two runs at least, as a scheduler would.
+const PAUSE_LEAST: Duration = Duration::from_mins(5);
 
 /// What came of a scenario.
 #[derive(Debug, Default)]
@@ -87,9 +87,11 @@ impl Player<'_> {
         let (mut calm, mut quiet) = (0, 0);
         for run in 0..RUNS_MAX {
             let before = self.stage.world().effects;
-            let next_at = self.run();
+            let (next_at, moved) = self.run();
             self.run_errands();
-            self.stage.check_records();
+            if moved {
+                self.stage.check_records();
+            }
             self.stage.check_expired();
             if self.stage.world().breach.is_some() {
                 return run;
@@ -130,12 +132,12 @@ impl Player<'_> {
         RUNS_MAX
     }
 
-    /// One run, from a start if there has to be one; when the engine wants the next.
-    fn run(&mut self) -> Option<Timestamp> {
+    /// One run, from a start if there has to be one; when the engine wants the next, and whether anything may have moved.
+    fn run(&mut self) -> (Option<Timestamp>, bool) {
         if self.engine.is_none() {
             self.engine = self.start();
         }
-        let engine = self.engine.take()?;
+        let Some(engine) = self.engine.take() else { return (None, true) };
         self.fulfil_wishes(&engine);
         {
             let mut world = self.stage.world();
@@ -144,18 +146,18 @@ impl Player<'_> {
         let report = self.execute(async { engine.run_once(&RunRequest::everything(), &Silent).await });
         match report {
             Some(Ok(report)) => {
-                let next_at = report.next_at;
                 self.tell_report(&report);
-                if report.broken.is_none() {
+                let well = report.broken.is_none();
+                if well {
                     self.engine = Some(engine);
                 }
-                next_at
+                (report.next_at, !well || !report.performed.is_empty())
             }
             Some(Err(error)) => {
                 self.stage.world().tell(|| format!("engine  ends: {error}"));
-                None
+                (None, true)
             }
-            None => None,
+            None => (None, true),
         }
     }
 

@@ -265,7 +265,8 @@ impl Stage {
             let all: Vec<String> = world.policies.iter().map(|policy| policy.name.clone()).collect();
             (people::identifier(&world, credential).to_string(), all[credential].clone(), all)
         };
-        let (mut proved, mut others, mut begun) = (false, Vec::new(), None);
+        let (mut others, mut begun) = (Vec::new(), None);
+        let mut proved = self.world().proved.contains(&policy);
         self.scan(|entry| {
             let observed = &entry.observed;
             let id = observed.credential.to_string();
@@ -294,10 +295,43 @@ impl Stage {
         }
     }
 
+    /// What is minted from another one does not turn while that one does: consumers would lose both halves at once.
+    pub(crate) fn check_pair(&self, credential: usize) {
+        let (own, parent) = {
+            let world = self.world();
+            let Some(parent) = world.platform.kind(credential).minted_from else { return };
+            let third = |index: usize| {
+                let one = &world.platform.minted[index];
+                let life = one.expires_at.map(|end| end.duration_since(one.created_at));
+                life.is_some_and(|life| world.now.duration_since(one.created_at) < life / 3)
+            };
+            if !world.platform.live_of(credential, world.now).any(third) || world.disturbed_at >= world.run_began {
+                return;
+            }
+            (people::identifier(&world, credential), people::identifier(&world, parent))
+        };
+        let (mut turns, mut asked_for) = (false, false);
+        self.scan(|entry| {
+            let observed = &entry.observed;
+            let rotation = observed.rotation.as_ref();
+            let both = observed.versions.iter().filter(|version| version.is_live()).count() > 1;
+            turns |= observed.credential == parent && both && rotation.is_some();
+            let because = rotation.map(|rotation| &rotation.cause);
+            asked_for |= observed.credential == own && because != Some(&domain::Cause::ParentTurned);
+        });
+        if turns && !asked_for {
+            let words = || format!("c{credential} turns in the same window as {parent}");
+            self.world().breach(Promise::SmallBlastRadius, words);
+        }
+    }
+
     /// What the inventory says must be so at the platform.
     pub(crate) fn check_records(&self) {
-        let mut dead = Vec::new();
+        let (mut dead, mut proved) = (Vec::new(), Vec::new());
         self.scan(|entry| {
+            let promoted = entry.observed.rotation.as_ref().is_some_and(domain::Rotation::promoted);
+            let ours = |version: &domain::Version| version.origin == Origin::Issued;
+            proved.extend((promoted || entry.observed.current().is_some_and(ours)).then(|| entry.observed.credential));
             for version in &entry.observed.versions {
                 if version.dead_at.is_some() {
                     dead.push((version.handle.to_string(), version.secret_held));
@@ -305,6 +339,12 @@ impl Stage {
             }
         });
         let mut world = self.world();
+        for credential in 0..world.policies.len() {
+            if proved.contains(&people::identifier(&world, credential)) {
+                let name = world.policies[credential].name.clone();
+                world.proved.insert(name);
+            }
+        }
         for (handle, held) in dead {
             let index = world.platform.by_handle(&handle).unwrap();
             let version = &world.platform.minted[index];

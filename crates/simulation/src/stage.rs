@@ -55,6 +55,8 @@ pub(crate) struct World {
     /// Said to be known to others: consumers that keep what they read are cut off on purpose.
     pub(crate) compromised: Vec<bool>,
     pub(crate) gaps: Vec<Option<Gap>>,
+    /// Policies under which a successor of ours has served.
+    pub(crate) proved: BTreeSet<String>,
     /// Rotations whose first issue was seen.
     pub(crate) met_rotations: BTreeSet<String>,
     /// Versions that expired while consumers read them.
@@ -104,6 +106,7 @@ impl World {
             wishes: Vec::new(),
             compromised: vec![false; credentials],
             gaps: (0..credentials).map(|_| None).collect(),
+            proved: BTreeSet::new(),
             met_rotations: BTreeSet::new(),
             starved: Starved::new(),
             excused: Starved::new(),
@@ -319,6 +322,7 @@ impl Stage {
             self.check_ticket(verb, credential, ticket.journal_entry());
             if verb == Verb::Issue {
                 self.check_blast_radius(credential);
+                self.check_pair(credential);
             }
         }
         let answer = self.befall(verb, fault, effect);

@@ -1,7 +1,7 @@
 //! Making the successor: chosen by us, minted by the platform, or asked for from a person.
 
 use db::{NewlyIssued, NewlyPrepared, Outcome};
-use domain::{Ask, Fingerprint, Marker, Origin, Overlap, SUCCESSOR_SUFFIX, VersionNumber};
+use domain::{Ask, Fingerprint, Marker, Origin, Overlap, SUCCESSOR_SUFFIX, VersionNumber, planted};
 use driver::{AttemptKey, DriverError, Effect, IssueRequest, Kind, Ticket};
 use secret::{Sealed, SecretMap};
 
@@ -35,6 +35,13 @@ impl Work<'_> {
         let prepared = self.prepared();
         let number = prepared.unwrap_or_else(|| self.next_number());
         let chosen = match prepared {
+            Some(_) if planted("prepared_chosen_anew") => {
+                let marker = Marker::new(&self.rotation, number.0);
+                let minter = self.issuer.driver.minter();
+                minter.and_then(|minter| {
+                    minter.choose(&subject_of(self.entry), &marker, &*self.engine.ports.entropy).ok()
+                })
+            }
             Some(number) => Some(self.secret(number).await?.0),
             None => None,
         };

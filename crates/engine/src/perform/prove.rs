@@ -5,7 +5,7 @@ use domain::{Ending, Origin, Timestamp, VersionNumber, planted};
 use driver::{DriverError, Lookup, Ticket, Trial};
 use secret::SecretMap;
 
-use super::{NOTHING_CAN_TRY, StepEnd, Work};
+use super::{NOTHING_CAN_TRY, StepEnd, Work, retire::handle_of};
 use crate::{Applied, Engine, IssuerHandle, observe::subject_of, probe};
 
 impl Work<'_> {
@@ -53,7 +53,7 @@ impl Work<'_> {
         if planted("dead_unproved") {
             return Ok(Outcome::ProvedDead { version: number, evidence: "revoked" });
         }
-        let record = self.issuer.driver.look_up(&subject, &version.handle).await?;
+        let record = self.issuer.driver.look_up(&subject, &handle_of(version)).await?;
         if version.has_expired(now) && version.revoked_at.is_none() {
             // A record of what has come to its end by itself proves nothing either way.
             if !version.secret_held {

@@ -1,4 +1,4 @@
-use domain::{Finding, Reason, Step};
+use domain::{Finding, Reason, Step, planted};
 
 use crate::{
     gate::{Gate, gate},
@@ -15,12 +15,14 @@ pub(crate) fn enable(situation: &mut Situation<'_>) -> Option<Answer> {
     // What others know stays off, whoever misses it.
     let retiree = situation.retiree().filter(off).filter(|_| situation.compromised_by().is_none())?;
     let step = Step::Enable { version: retiree.number };
-    if let Some(last_used) = retiree.usage.last_used.filter(|at| Some(*at) > retiree.disabled_at) {
+    if let Some(last_used) = retiree.usage.last_used.filter(|at| Some(*at) > retiree.disabled_at)
+        && !planted("tried_while_off_ignored")
+    {
         situation.find(Finding::UsedWhileDisabled { last_used });
         return Some(Answer::now(step, Reason::UsedWhileDisabled { last_used }));
     }
     let replaced =
         situation.successor().is_some_and(|version| version.is_live() && !version.has_expired(situation.now));
     let open = replaced && matches!(gate(situation, retiree), Gate::Open(_) | Gate::AskUse(_));
-    (!open).then(|| Answer::now(step, Reason::NeededAgain))
+    (!open && !planted("tried_while_off_ignored")).then(|| Answer::now(step, Reason::NeededAgain))
 }

@@ -22,6 +22,10 @@ pub(crate) fn retire(situation: &mut Situation<'_>) -> Option<Answer> {
         return Some(answer);
     }
     let Some(end) = ending(situation, version) else { return give_up(situation, retiree) };
+    let overdue = situation.observed.task.as_ref().is_some_and(|task| situation.now >= task.due_at);
+    if overdue && planted("task_assumed_done") {
+        return Some(Answer::now(Step::Revoke { version }, Reason::OverlapOver));
+    }
     let gate = gate(situation, retiree);
     if let Some(answer) = asked_already(situation, retiree, &gate) {
         return Some(answer);
