@@ -192,6 +192,84 @@ async fn slack_gets_blocks_and_its_address_is_told_nobody() {
     check_failure(&slack.send(&message("Slack")).await.unwrap_err(), Kind::Unavailable, Effect::NotApplied, "");
 }
 
+/// A place on the other side of a channel, and how to read there what was taken.
+struct OtherSide {
+    keys: String,
+    ca_file: Option<PathBuf>,
+    taken: Box<dyn Fn() -> Vec<String>>,
+    /// The whole of it; dropping it takes it away.
+    server: Box<dyn std::any::Any>,
+}
+
+/// A channel without one here is a channel without tests.
+fn other_side(driver: &str) -> OtherSide {
+    let over_http = |keys: fn(&str) -> String| {
+        let (server, heard) = listener(200, "ok");
+        let taken =
+            move || heard.lock().unwrap().iter().map(|one| String::from_utf8(one.body.clone()).unwrap()).collect();
+        OtherSide { keys: keys(&server.address()), ca_file: None, taken: Box::new(taken), server: Box::new(server) }
+    };
+    match driver {
+        "slack" => over_http(|address| format!("url = '{address}/canary'")),
+        "webhook" => over_http(|address| format!("url = '{address}'\nsecret = 'whsec_Y2FuYXJ5'")),
+        "smtp" => {
+            let server = Arc::new(Mutex::new(MailServer::start(MailTls::Starttls)));
+            let (keys, ca_file) = {
+                let server = server.lock().unwrap();
+                (mail(&server, "starttls", server.password()), server.ca_file())
+            };
+            let (shared, stopped) = (server.clone(), Stopped(server));
+            let taken = move || shared.lock().unwrap().taken().iter().map(|one| one.text()).collect();
+            OtherSide { keys, ca_file: Some(ca_file), taken: Box::new(taken), server: Box::new(stopped) }
+        }
+        other => panic!("`{other}` has no other side to be tried against"),
+    }
+}
+
+struct Stopped(Arc<Mutex<MailServer>>);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().stop();
+    }
+}
+
+#[tokio::test]
+async fn every_channel_keeps_the_contract() {
+    for driver in notifiers::all() {
+        let OtherSide { keys, ca_file, taken, server } = other_side(driver.name);
+        let channel = channel(driver.name, &keys, ca_file);
+        let name = driver.name;
+        assert!(!channel.check().await.unwrap().is_empty(), "{name}");
+        assert!(taken().is_empty(), "{name}: a check tells nobody anything");
+        let facts = channel.facts();
+        assert!(!facts.tells.is_empty(), "{name}");
+        channel.send(&message(if facts.addresses_people { "ada@example.test" } else { "there" })).await.unwrap();
+        let told = taken();
+        assert_eq!(told.len(), 1, "{name}: once");
+        for words in
+            ["apic/acme/shop/key", "parked after 8 attempts", "version 1 is current", "mend the cause", "pay/key"]
+        {
+            assert!(told[0].contains(words), "{name}: {words} is not told: {}", told[0]);
+        }
+        drop(server);
+        let away = channel.send(&message("ada@example.test")).await.unwrap_err();
+        assert_eq!(away.kind, Kind::Unavailable, "{name}: {away}");
+        assert!(!format!("{channel:?} {away:?}").contains("canary"), "{name}");
+        assert_eq!(taken().len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn the_list_is_in_order_and_every_channel_has_its_page() {
+    let names: Vec<&str> = notifiers::all().iter().map(|driver| driver.name).collect();
+    assert!(names.is_sorted());
+    for name in names {
+        let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src").join(name).join("README.md");
+        assert!(page.is_file(), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn an_answer_that_never_came_leaves_it_in_doubt() {
     let server = Scripted::new(Box::new(|_: &Heard| None));

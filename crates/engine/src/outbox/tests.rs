@@ -178,6 +178,18 @@ fn what_may_have_arrived_is_repeated_as_it_was() {
 }
 
 #[test]
+fn a_process_that_died_while_sending_repeats_the_message_under_its_id() {
+    let stage = Stage::new();
+    stage.post("ops", "ada", NoticeKind::Stuck, "apic/1");
+    let waiting = wait(stage.outbox.db.waiting_notices()).unwrap();
+    wait(stage.outbox.db.bind_message(&waiting[0], waiting[0].id, "before-the-crash")).unwrap();
+    stage.post("ops", "ada", NoticeKind::Stuck, "apic/2");
+    assert_eq!(stage.send().messages, 2);
+    let attempts = stage.channel.attempts.lock().unwrap();
+    assert_eq!((attempts[0].id.as_str(), attempts[0].notices.len()), ("before-the-crash", 1));
+}
+
+#[test]
 fn what_certainly_did_not_arrive_goes_with_what_came_since() {
     let stage = Stage::new();
     stage.fails(Kind::Unavailable, Effect::NotApplied);
