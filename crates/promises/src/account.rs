@@ -112,7 +112,8 @@ pub struct Effect {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Use {
     pub at: Timestamp,
-    /// Where this consumer reads.
+    /// Who calls, among those that read at this place.
+    pub consumer: String,
     pub place: String,
     pub credential: String,
     /// The version that it called with. `None`: what it had is no version's secret.

@@ -53,7 +53,10 @@ fn consumers_are_served(account: &Account, seen: &Seen<'_>, found: &mut Breaches
     for one in account.uses.iter().filter(|one| !one.accepted) {
         let Some(handle) = &one.version else { continue };
         found.unless(excused(handle, &one.credential), Promise::NeverWithoutAWorkingCredential, || {
-            format!("{}: a consumer at {} is refused with {handle} at {}", one.credential, one.place, one.at)
+            format!(
+                "{}: {}, who reads {}, is refused with {handle} at {}",
+                one.credential, one.consumer, one.place, one.at
+            )
         });
     }
     for place in &account.served {
@@ -85,13 +88,13 @@ fn ends_were_earned(account: &Account, seen: &Seen<'_>, found: &mut Breaches) {
     for version in &account.versions {
         let Some((ended, Who::Us)) = version.ended else { continue };
         let uses = seen.uses(&version.credential);
-        let mut last: BTreeMap<&str, &Use> = BTreeMap::new();
+        let mut last: BTreeMap<(&str, &str), &Use> = BTreeMap::new();
         let mut since: BTreeMap<&str, Option<Timestamp>> = BTreeMap::new();
         let mut handed_out = false;
         for one in uses.iter().filter(|one| one.at < ended) {
             let is_old = one.version.as_deref() == Some(version.handle.as_str());
             handed_out |= is_old;
-            last.insert(&one.place, one);
+            last.insert((&one.place, &one.consumer), one);
             let since = since.entry(&one.place).or_default();
             match is_old {
                 true if one.fresh => *since = None,
@@ -103,10 +106,10 @@ fn ends_were_earned(account: &Account, seen: &Seen<'_>, found: &mut Breaches) {
             continue;
         }
         let (handle, credential) = (&version.handle, &version.credential);
-        for (place, one) in &last {
+        for ((place, consumer), one) in &last {
             let holds = one.version.as_deref() == Some(handle.as_str());
             found.unless(!holds || account.is_compromised(credential), Promise::NeverRemovedInUse, || {
-                format!("{credential}: {handle} is revoked at {ended} while the consumer at {place} has it")
+                format!("{credential}: {handle} is revoked at {ended} while {consumer}, who reads {place}, has it")
             });
         }
         for (place, since) in since {
@@ -158,8 +161,8 @@ fn nothing_else_was_touched(account: &Account, found: &mut Breaches) {
         for word in &account.words {
             let Word::Held { credential, since, until } = word else { continue };
             let within = |at: Timestamp| at > *since && until.is_none_or(|until| at < until);
-            let changes = [Some(version.made), version.ended].into_iter().flatten();
-            let touched = changes.filter(|(at, by)| *by == Who::Us && within(*at)).next_back();
+            let mut changes = [Some(version.made), version.ended].into_iter().flatten();
+            let touched = changes.rfind(|(at, by)| *by == Who::Us && within(*at));
             if let Some((at, _)) = touched.filter(|_| *credential == version.credential) {
                 let words = format!("{credential}: {} is changed at {at}, and it is held", version.handle);
                 found.push(Promise::NeverTouched, words);

@@ -12,8 +12,8 @@ fn at(hours: i64) -> Timestamp {
 }
 
 fn call(hours: i64, version: &str, fresh: bool) -> Use {
-    let (place, credential) = (PLACE.to_owned(), CREDENTIAL.to_owned());
-    Use { at: at(hours), place, credential, version: Some(version.to_owned()), accepted: true, fresh }
+    let (consumer, place, credential) = ("web".to_owned(), PLACE.to_owned(), CREDENTIAL.to_owned());
+    Use { at: at(hours), consumer, place, credential, version: Some(version.to_owned()), accepted: true, fresh }
 }
 
 fn line(entry: i64, step: &str, version: u32, phase: Phase) -> Line {
@@ -209,7 +209,7 @@ fn what_a_twin_tells() {
     ]});
     let (gateway, platform) = ("gateway", "platform");
     let entry = |at: &str, side: &str, route: &str, path: &str, query: &str, status: Option<u16>| serde_json::json!({ "at": at, "side": side, "route": route, "path": path, "query": query, "status": status });
-    let path = use_path("local/web", "pb", true);
+    let path = use_path("web", "local/web", "pb", true);
     let (path, query) = path.split_once('?').unwrap();
     let calls = serde_json::Value::from(vec![
         entry("2026-01-01T00:00:00Z", platform, "issue", "/apps/x/credentials", "", Some(201)),

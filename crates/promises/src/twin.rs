@@ -22,8 +22,8 @@ pub struct Reading<'a> {
 
 /// The address at which a consumer calls a gateway, so that the log of the gateway tells the whole story: who called,
 /// with what, and whether it had just read it.
-pub fn use_path(place: &str, public: &str, fresh: bool) -> String {
-    format!("/ping?reader={place}&with={public}&fresh={fresh}")
+pub fn use_path(consumer: &str, place: &str, public: &str, fresh: bool) -> String {
+    format!("/ping?consumer={consumer}&place={place}&with={public}&fresh={fresh}")
 }
 
 impl Account {
@@ -93,9 +93,10 @@ fn effect(call: &Value) -> Option<Effect> {
 
 fn used(call: &Value, handles: &HashMap<String, String>, credential_of: &impl Fn(&str) -> String) -> Option<Use> {
     let part = |name: &str| call["query"].as_str()?.split('&').find_map(|part| part.strip_prefix(name));
-    let place = part("reader=")?.to_owned();
+    let place = part("place=")?.to_owned();
     Some(Use {
         at: call["at"].as_str()?.parse().ok()?,
+        consumer: part("consumer=")?.to_owned(),
         credential: credential_of(&place),
         version: handles.get(part("with=")?).cloned(),
         accepted: call["status"] == 200,

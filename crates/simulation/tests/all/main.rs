@@ -2,6 +2,7 @@
 
 use simulation::{Scenario, play, shrink, single_faults};
 
+mod real_driver;
 mod regressions;
 
 /// What one thread plays in about half a minute.
