@@ -137,7 +137,7 @@ impl Apigee {
         }
     }
 
-    fn grant(&mut self, now: Timestamp, prefix: &str, refresh: bool) -> Reply {
+    pub(super) fn grant(&mut self, now: Timestamp, prefix: &str, refresh: bool) -> Reply {
         let token = format!("{prefix}{}", self.random.hex());
         let life = self.options.token_expires_in;
         let ends = now.saturating_add(SignedDuration::from_secs(life.into())).unwrap_or(Timestamp::MAX);
