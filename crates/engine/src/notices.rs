@@ -11,7 +11,9 @@ use std::{
 };
 
 use db::{Addressed, Ended};
-use domain::{Duration, Ending, Finding, Mode, Notice, NoticeKind, Observed, Plan, Policy, Rotation, Timestamp};
+use domain::{
+    Duration, Ending, Finding, Mode, Notice, NoticeKind, Observed, Origin, Plan, Policy, Rotation, Timestamp,
+};
 
 use crate::{Engine, ObserveError, RunReport};
 
@@ -150,6 +152,7 @@ fn news_of(teller: &Teller<'_>, plan: &Plan, ended: &[Ended]) -> Vec<News> {
         }
         news.extend(ended.iter().filter_map(|one| teller.ended(one)));
         news.extend(observed.rotation.as_ref().and_then(|rotation| teller.under_way(rotation)));
+        news.extend(teller.replaced_by_owner());
     }
     news.extend(plan.findings.iter().filter_map(|finding| teller.found(finding)));
     news
@@ -216,6 +219,21 @@ impl Teller<'_> {
         Some(self.news(NoticeKind::Promoted, rotation.id.as_str(), what, advice))
     }
 
+    /// Where the policy leaves the replacement to the owner, they hear that theirs was seen.
+    fn replaced_by_owner(&self) -> Option<News> {
+        let current = self.observed.current().filter(|_| self.policy.mode == Mode::Notify)?;
+        let is_new = current.origin == Origin::Found && self.now.duration_since(current.created_at) <= SOON;
+        let is_older = |version: &&domain::Version| version.number < current.number;
+        let older = self.observed.versions.iter().rfind(is_older).filter(|_| is_new)?;
+        let what = format!("version {}, made at the platform {:.0}, was seen", current.number, current.created_at);
+        let advice = if older.is_live() {
+            format!("remove version {} at the platform once nobody uses it", older.number)
+        } else {
+            "nothing".to_owned()
+        };
+        Some(self.news(NoticeKind::Promoted, &current.number.to_string(), what, advice))
+    }
+
     fn ended(&self, ended: &Ended) -> Option<News> {
         let retired = ended.retired?;
         let proved = if ended.proved_dead { "; the platform was seen to refuse it" } else { "" };
@@ -233,8 +251,14 @@ impl Teller<'_> {
             Finding::Drifted { destination, .. } => format!("{}/{around}/{destination}", finding.word()),
             _ => format!("{}/{around}", finding.word()),
         };
-        let advice = finding.hint().replace("CREDENTIAL", self.observed.credential.as_str());
-        Some(News { again_after: Some(again_after), ..self.news(kind, &about, finding.to_string(), advice) })
+        let mut advice = finding.hint().replace("CREDENTIAL", self.observed.credential.as_str());
+        let mut what = finding.to_string();
+        if let (Finding::OwnerActs, Some(current)) = (finding, self.observed.current()) {
+            let due_at = current.created_at.saturating_add(self.policy.rotate_after).unwrap_or(Timestamp::MAX);
+            what = format!("it was due {due_at:.0}, and its policy leaves the replacement to its owner");
+            advice = "replace it at the platform; the next run sees the new one".to_owned();
+        }
+        Some(News { again_after: Some(again_after), ..self.news(kind, &about, what, advice) })
     }
 
     fn places(&self) -> String {

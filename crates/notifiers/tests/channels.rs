@@ -247,6 +247,7 @@ async fn every_channel_keeps_the_contract() {
         channel.send(&message(if facts.addresses_people { "ada@example.test" } else { "there" })).await.unwrap();
         let told = taken();
         assert_eq!(told.len(), 1, "{name}: once");
+        assert!(told[0].contains("k7-1"), "{name}: no id by which a second copy is known");
         for words in
             ["apic/acme/shop/key", "parked after 8 attempts", "version 1 is current", "mend the cause", "pay/key"]
         {

@@ -1,5 +1,5 @@
 use domain::{
-    Cause, CredentialId, Destination, Drifted, Handle, IssuerFacts, Origin, Parent, Presence, RetireWhen, RotationId,
+    Cause, CredentialId, Destination, Drifted, Handle, IssuerFacts, Parent, Presence, RetireWhen, RotationId,
     SecretPath, Slots, Trouble, Usage, Version, VersionNumber,
 };
 
@@ -148,6 +148,24 @@ fn a_rotation_is_told_from_its_begin_to_its_end() {
     );
     let repaired = Ended { retired: None, ..ended };
     assert_eq!(told(&observed(&[2]), Mode::Automatic, &Plan::default(), &[repaired]), [], "nothing was retired");
+}
+
+#[test]
+fn an_owner_who_replaced_it_hears_that_it_was_seen() {
+    let mut two = observed(&[1, 2]);
+    two.versions[1].origin = Origin::Found;
+    assert_eq!(told(&two, Mode::Notify, &Plan::default(), &[]), [], "that was long ago");
+    two.versions[1].created_at = day(84);
+    let seen = told(&two, Mode::Notify, &Plan::default(), &[]);
+    assert_eq!(seen[0].0, NoticeKind::Promoted);
+    assert!(seen[0].1.ends_with("remove version 1 at the platform once nobody uses it"), "{seen:?}");
+    two.versions[0].presence = Presence::Gone;
+    assert!(told(&two, Mode::Notify, &Plan::default(), &[])[0].1.ends_with("| nothing"));
+    assert_eq!(told(&two, Mode::Automatic, &Plan::default(), &[]), []);
+
+    let plan = Plan { findings: vec![Finding::OwnerActs], ..Plan::default() };
+    let waiting = told(&observed(&[1]), Mode::Notify, &plan, &[]);
+    assert!(waiting[0].1.starts_with(&format!("it was due {:.0}", day(90))), "{waiting:?}");
 }
 
 #[test]
