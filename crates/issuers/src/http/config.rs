@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use driver::{InvalidSettings, Method, SecretSource};
+use driver::{Method, SecretSource};
 use schemars::JsonSchema;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -400,25 +400,22 @@ pub(super) struct HandedOverTable {
 }
 
 /// Takes a described call apart: what is asked, and what is read in the answer. The error names the key.
-pub(super) fn described<A: DeserializeOwned>(
-    key: &str,
-    mut table: toml::Table,
-) -> Result<Described<A>, InvalidSettings> {
+pub(super) fn described<A: DeserializeOwned>(key: &str, mut table: toml::Table) -> Result<Described<A>, String> {
     let request: toml::Table =
         REQUEST_KEYS.iter().filter_map(|name| Some(((*name).to_owned(), table.remove(*name)?))).collect();
     Ok(Described { request: typed(key, request)?, answer: typed(key, table)? })
 }
 
-pub(super) fn typed<A: DeserializeOwned>(key: &str, table: toml::Table) -> Result<A, InvalidSettings> {
+pub(super) fn typed<A: DeserializeOwned>(key: &str, table: toml::Table) -> Result<A, String> {
     table.try_into().map_err(|error: toml::de::Error| {
         let message = error.message();
         let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-        InvalidSettings(match (message.starts_with("unknown field "), quoted.split_first()) {
+        match (message.starts_with("unknown field "), quoted.split_first()) {
             (true, Some((unknown, known))) => {
                 let known: Vec<&str> = known.iter().chain(&REQUEST_KEYS).copied().collect();
                 format!("`{key}.{unknown}` means nothing; known are {}", known.join(", "))
             }
             _ => format!("`{key}`: {}", message.replacen("missing field", "it lacks the key", 1)),
-        })
+        }
     })
 }

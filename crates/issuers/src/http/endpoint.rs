@@ -1,10 +1,9 @@
 //! Where the platform is.
 
-use driver::InvalidSettings;
 use url::{Host, Url};
 
-pub(super) fn endpoint(text: &str) -> Result<Url, InvalidSettings> {
-    check(text).map_err(|why| InvalidSettings(format!("`endpoint` {why}")))
+pub(super) fn endpoint(text: &str) -> Result<Url, String> {
+    check(text).map_err(|why| format!("`endpoint` {why}"))
 }
 
 fn check(text: &str) -> Result<Url, String> {

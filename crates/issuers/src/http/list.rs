@@ -11,9 +11,10 @@ use url::Url;
 
 use super::{
     answer::{Answered, Intent},
+    calls::pointer,
     client::{Client, names},
     config::{ListAnswer, RequestTable},
-    described::{Known, pointer},
+    described::Known,
     pointer::{self, Item, Pointer},
     request::Request,
     template::{self, Fillings},

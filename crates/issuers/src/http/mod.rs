@@ -5,6 +5,7 @@
 //! configuration is read; what it says truly is all that the rest of Keyrota learns.
 
 mod answer;
+mod calls;
 mod client;
 mod config;
 mod described;
@@ -15,6 +16,7 @@ mod people;
 mod period;
 mod pointer;
 mod request;
+mod scopes;
 mod secrets;
 mod session;
 mod template;
@@ -37,9 +39,9 @@ use secret::{Secret, SecretMap};
 
 use self::{
     answer::{Answered, Intent},
+    calls::{Issue, IssuedId, LookUp},
     client::Client,
     config::Config,
-    described::{Issue, IssuedId, LookUp},
     request::Request,
     session::seconds,
     template::Fillings,
@@ -113,7 +115,9 @@ impl Described {
         fillings: &Fillings<'_>,
         conflict: DriverError,
     ) -> Result<Issued, DriverError> {
-        let (Some(look_up), IssuedId::Chosen(id)) = (&self.client.at.look_up, &issue.id) else { return Err(conflict) };
+        let (Some(look_up), IssuedId::Chosen(id)) = (&self.client.at.calls.look_up, &issue.id) else {
+            return Err(conflict);
+        };
         let Ok(handle) = Handle::parse(&id.fill(fillings)?) else { return Err(conflict) };
         match self.looked_up(look_up, &request.subject, &handle).await? {
             Some(answered) => self.issued(issue, request, fillings, &answered),
@@ -186,7 +190,7 @@ impl Issuer for Described {
         if self.client.logs_in() {
             self.client.log_in().await?;
         }
-        let first = match &at.list {
+        let first = match &at.calls.list {
             Some(list) => {
                 let first = list.list(&self.client, Scope::All).next().await.transpose()?.unwrap_or_default();
                 check.passed.push(format!("the list is readable, versions on its first page: {}", first.found.len()));
@@ -199,7 +203,7 @@ impl Issuer for Described {
                 list::configured(&at.credentials)
             }
         };
-        if at.look_up.is_none() {
+        if at.calls.look_up.is_none() {
             check.reduced.push("no call tells of a single version: only a trial shows whether one lives".to_owned());
         }
         if at.error.is_none() {
@@ -207,7 +211,7 @@ impl Issuer for Described {
                 .reduced
                 .push("`error` is not set: a refusal by something in between passes for the platform's own".to_owned());
         }
-        if let (Some(_), Some(found)) = (&at.usage, first.found.first()) {
+        if let (Some(_), Some(found)) = (&at.calls.usage, first.found.first()) {
             let names = found.names.iter().map(String::as_str);
             let credential = domain::CredentialId::new("issuer", names).map_err(|error| {
                 DriverError::refused(Kind::Protocol, format!("a name in the list cannot be used: {error}"))
@@ -228,7 +232,7 @@ impl Issuer for Described {
     }
 
     fn list(&self, scope: Scope) -> ListingStream<'_> {
-        match &self.client.at.list {
+        match &self.client.at.calls.list {
             Some(list) => list.list(&self.client, scope),
             None => {
                 let mut listing = list::configured(&self.client.at.credentials);
@@ -242,7 +246,7 @@ impl Issuer for Described {
     }
 
     async fn look_up(&self, subject: &Subject, handle: &Handle) -> Result<Lookup, DriverError> {
-        let Some(look_up) = &self.client.at.look_up else { return Ok(Lookup::Untold) };
+        let Some(look_up) = &self.client.at.calls.look_up else { return Ok(Lookup::Untold) };
         let Some(answered) = self.looked_up(look_up, subject, handle).await? else { return Ok(Lookup::Gone) };
         let [app, credential] = client::names(subject);
         let name = match &look_up.name {
@@ -255,7 +259,7 @@ impl Issuer for Described {
     }
 
     async fn issue(&self, request: &IssueRequest<'_>, _ticket: &Ticket) -> Result<Issued, DriverError> {
-        let Some(issue) = &self.client.at.issue else { return Err(only_people("issue")) };
+        let Some(issue) = &self.client.at.calls.issue else { return Err(only_people("issue")) };
         let mut fillings = self
             .client
             .of(&request.subject)
@@ -284,7 +288,7 @@ impl Issuer for Described {
     }
 
     async fn revoke(&self, subject: &Subject, handle: &Handle, _ticket: &Ticket) -> Result<Revoked, DriverError> {
-        let Some(revoke) = &self.client.at.revoke else {
+        let Some(revoke) = &self.client.at.calls.revoke else {
             return Err(if self.facts().ending == Ending::ByPerson {
                 only_people("revoke")
             } else {
@@ -302,7 +306,7 @@ impl Issuer for Described {
     }
 
     fn verifier(&self) -> Option<&dyn Verifier> {
-        self.client.at.verify.as_ref().map(|_| self as &dyn Verifier)
+        self.client.at.calls.verify.as_ref().map(|_| self as &dyn Verifier)
     }
 
     fn renamer(&self) -> Option<&dyn Renamer> {
@@ -330,7 +334,7 @@ impl Issuer for Described {
 #[async_trait]
 impl Verifier for Described {
     async fn verify(&self, subject: &Subject, handle: &Handle, secret: &SecretMap) -> Result<Trial, DriverError> {
-        let Some(verify) = &self.client.at.verify else { return Err(not_described("try a secret")) };
+        let Some(verify) = &self.client.at.calls.verify else { return Err(not_described("try a secret")) };
         let fillings =
             secret.iter().fold(self.version(subject, handle), |fillings, (name, value)| fillings.secret(name, value));
         let asked = if verify.login {
@@ -360,7 +364,7 @@ impl Renamer for Described {
         title: &str,
         _ticket: &Ticket,
     ) -> Result<(), DriverError> {
-        let Some(rename) = &self.client.at.rename else { return Err(not_described("rename")) };
+        let Some(rename) = &self.client.at.calls.rename else { return Err(not_described("rename")) };
         let fillings = self.version(subject, handle).public("name", name).public("title", title);
         let asked = self.client.ask(&rename.request, &fillings, Intent::Write).await?;
         asked.map(drop).map_err(|refusal| refusal.conflict(&rename.conflict))
@@ -370,12 +374,12 @@ impl Renamer for Described {
 #[async_trait]
 impl Disabler for Described {
     async fn disable(&self, subject: &Subject, handle: &Handle, _ticket: &Ticket) -> Result<(), DriverError> {
-        let Some(disable) = &self.client.at.disable else { return Err(not_described("switch off")) };
+        let Some(disable) = &self.client.at.calls.disable else { return Err(not_described("switch off")) };
         self.write(disable, &self.version(subject, handle)).await
     }
 
     async fn enable(&self, subject: &Subject, handle: &Handle, _ticket: &Ticket) -> Result<(), DriverError> {
-        let Some(enable) = &self.client.at.enable else { return Err(not_described("switch on")) };
+        let Some(enable) = &self.client.at.calls.enable else { return Err(not_described("switch on")) };
         self.write(enable, &self.version(subject, handle)).await
     }
 }
@@ -383,7 +387,7 @@ impl Disabler for Described {
 #[async_trait]
 impl UsageSource for Described {
     async fn usage(&self, subject: &Subject, handle: &Handle, since: Timestamp) -> Result<Usage, DriverError> {
-        let Some(usage) = &self.client.at.usage else { return Err(not_described("tell the last use")) };
+        let Some(usage) = &self.client.at.calls.usage else { return Err(not_described("tell the last use")) };
         let fillings = self.version(subject, handle).public("since", since.to_string());
         let asked = self.client.ask(&usage.request, &fillings, Intent::Read).await?;
         let answered = asked.map_err(|refusal| refusal.error)?;

@@ -26,6 +26,8 @@ pub(crate) const OPTIONS: &[TwinOption] = &[
     TwinOption { name: "chosen", value: "", about: "the client chooses the pair, with PUT" },
     TwinOption { name: "switch", value: "", about: "a key can be switched off and on" },
     TwinOption { name: "checks", value: "", about: "a pair can be tried without a login" },
+    TwinOption { name: "replaces", value: "", about: "a new key ends the others of its application" },
+    TwinOption { name: "key-life", value: "DURATION", about: "a key expires after so long, and no call deletes it" },
 ];
 
 pub(crate) const STAGES: Stages = Stages {
@@ -39,6 +41,8 @@ pub(crate) const STAGES: Stages = Stages {
         &[("repeats", ""), ("no-labels", "")],
         &[("chosen", "")],
         &[("switch", ""), ("checks", "")],
+        &[("replaces", "")],
+        &[("key-life", "2h"), ("age", "30m")],
     ],
     no_usage: Some(&[("no-usage", "")]),
     short_login: Some(&[("session", "60s")]),
@@ -79,6 +83,14 @@ facts.disable = true
 disable = { method = "PUT", path = "/apps/{app}/keys/{id}/state", json = { state = "off" } }
 enable = { method = "PUT", path = "/apps/{app}/keys/{id}/state", json = { state = "on" } }
 "#;
+const REPLACED: &str = r#"
+facts.overlap = "replace"
+"#;
+const EXPIRING: &str = r#"
+facts.ending = "expires"
+issue.expires_at = "/expires_at"
+list.expires_at = "/expires_at"
+"#;
 const CHECKED: &str = r#"
 verify = { method = "POST", path = "/check", json = { id = "{client_id}", secret = "{client_secret}" }, refused = [403] }
 "#;
@@ -99,7 +111,14 @@ pub(crate) fn settings(base_url: &str, login: &Value) -> toml::Table {
             merge(&mut table, parsed("facts.idempotency = \"none\""));
         }
     }
-    if !offers("delete") {
+    if offers("replaces") {
+        table.remove("revoke");
+        remove(&mut table, "facts", "live_max");
+        merge(&mut table, parsed(REPLACED));
+    } else if offers("expires") {
+        table.remove("revoke");
+        merge(&mut table, parsed(EXPIRING));
+    } else if !offers("delete") {
         table.remove("revoke");
         merge(&mut table, parsed(REMOVED_BY_PERSON));
     }
@@ -168,6 +187,11 @@ fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
         "chosen" => options.chosen = flag(name, value)?,
         "switch" => options.switch = flag(name, value)?,
         "checks" => options.checks = flag(name, value)?,
+        "replaces" => options.replaces = flag(name, value)?,
+        "key-life" => {
+            options.key_life = Some(duration(name, value)?);
+            options.delete = false;
+        }
         unknown => {
             let known: Vec<&str> = OPTIONS.iter().map(|option| option.name).collect();
             return Err(format!("the twin of http has no option `{unknown}`; known: {}", known.join(", ")));
@@ -223,7 +247,8 @@ mod tests {
 
     #[test]
     fn every_part_is_toml() {
-        for text in [BY_MACHINE, BY_PERSON, REMOVED_BY_PERSON, REPEATED, CHOSEN, SWITCHED, CHECKED] {
+        for text in [BY_MACHINE, BY_PERSON, REMOVED_BY_PERSON, REPEATED, CHOSEN, SWITCHED, CHECKED, REPLACED, EXPIRING]
+        {
             text.parse::<toml::Table>().unwrap_or_else(|error| panic!("{error}\n{text}"));
         }
         assert!(!example(BY_MACHINE).is_empty() && !example(BY_PERSON).is_empty());

@@ -99,6 +99,12 @@ fn a_wrong_template_is_told_with_its_key() {
     check("items = \"/apps\"", "itms = \"/apps\"", "`list.itms` means nothing; known are items, within");
     check("within = \"/keys\"\n", "", "without `within` or `each` there is no item around");
     check("gone = [404]", "gone = [401]", "gone` has 401, which says nothing about a version");
+    check(
+        "[revoke]\ngone = [404]\npath = \"/apps/{app}/keys/{id}\"",
+        "[revoke]\ngone = [404]\npath = \"/apps/{app}/keys\"",
+        "`revoke` does not say of which version: it names no {id}",
+    );
+    check("[revoke]\n", "[revoke]\nmethod = \"GET\"\n", "`revoke.method` is GET, which is repeated when it fails");
     check("https://portal", "http://portal", "`endpoint` must be https");
 }
 

@@ -197,8 +197,11 @@ impl Portal {
 fn shown(key: &Key, labels: bool) -> Value {
     let label = labels.then_some(&key.label);
     let mut shown = json!({ "client_id": key.client_id, "created_at": key.created_at.to_string(), "label": label });
-    if let Some(fields) = shown.as_object_mut().filter(|_| !labels) {
-        fields.remove("label");
+    if let Some(fields) = shown.as_object_mut() {
+        if !labels {
+            fields.remove("label");
+        }
+        fields.extend(key.expires_at.map(|at| ("expires_at".to_owned(), at.to_string().into())));
     }
     shown
 }

@@ -56,16 +56,20 @@ struct Key {
     /// And no more from then on.
     accepted_until: Option<Timestamp>,
     off: bool,
+    /// It ends by itself then.
+    expires_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
 }
 
 impl Key {
     fn is_there(&self, at: Timestamp) -> bool {
-        self.recorded_at <= at && self.removed_at.is_none_or(|gone| gone > at)
+        let ended = [self.removed_at, self.expires_at].into_iter().flatten().min();
+        self.recorded_at <= at && ended.is_none_or(|gone| gone > at)
     }
 
     fn is_accepted(&self, now: Timestamp) -> bool {
-        !self.off && self.accepted_from <= now && self.accepted_until.is_none_or(|end| now < end)
+        let ended = [self.accepted_until, self.expires_at].into_iter().flatten().min();
+        !self.off && self.accepted_from <= now && ended.is_none_or(|end| now < end)
     }
 }
 
@@ -114,6 +118,12 @@ impl Portal {
         delay: SignedDuration,
         (client_id, client_secret): (String, String),
     ) -> usize {
+        if self.options.replaces {
+            for old in self.keys.iter_mut().filter(|key| key.app == app && key.removed_at.is_none()) {
+                old.removed_at = Some(at);
+                old.accepted_until = Some(later(at, delay));
+            }
+        }
         self.keys.push(Key {
             app,
             client_id,
@@ -125,6 +135,7 @@ impl Portal {
             accepted_from: later(at, delay),
             accepted_until: None,
             off: false,
+            expires_at: self.options.key_life.map(|life| later(at, life)),
             last_used_at: None,
         });
         self.keys.len() - 1
@@ -152,6 +163,8 @@ impl Portal {
             ("chosen", it.chosen),
             ("switch", it.switch),
             ("checks", it.checks),
+            ("replaces", it.replaces),
+            ("expires", it.key_life.is_some()),
         ];
         all.into_iter().filter(|(_, offered)| *offered).map(|(what, _)| what).collect()
     }

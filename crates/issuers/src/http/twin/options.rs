@@ -21,6 +21,9 @@ pub struct Options {
     pub chosen: bool,
     pub switch: bool,
     pub checks: bool,
+    /// A new key ends the others of its application.
+    pub replaces: bool,
+    pub key_life: Option<SignedDuration>,
 }
 
 impl Default for Options {
@@ -44,6 +47,8 @@ impl Default for Options {
             chosen: false,
             switch: false,
             checks: false,
+            replaces: false,
+            key_life: None,
         }
     }
 }
