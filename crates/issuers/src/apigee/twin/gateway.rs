@@ -13,11 +13,10 @@ use super::{Apigee, estate::Status, options::Generation};
 pub(super) struct Cache {
     /// Products of a key that was accepted, and until when it goes by them.
     accepted: HashMap<String, Remembered>,
-    /// Keys that it did not know.
-    unknown: HashMap<String, (Timestamp, Timestamp)>,
+    /// Keys that it refused, from when until when, and why.
+    refused: HashMap<String, (Timestamp, Timestamp, Refused)>,
 }
 
-#[derive(Clone)]
 struct Remembered {
     from: Timestamp,
     until: Timestamp,
@@ -78,28 +77,33 @@ impl Apigee {
         }
     }
 
+    /// What it has accepted it goes by for a while, also for other paths; what it refused it asks for anew, unless it is
+    /// one of those that remember refusals, too.
     fn judge(&mut self, now: Timestamp, key: &str, call: &Call) -> Result<String, Refused> {
-        let remembered = self.cache.accepted.get(key).filter(|it| (it.from..it.until).contains(&now)).cloned();
-        let remembered = match remembered {
-            Some(remembered) => remembered,
-            None => {
-                if self.cache.unknown.get(key).is_some_and(|(from, until)| (*from..*until).contains(&now)) {
-                    return Err(Refused::Unknown);
-                }
-                let fresh = self.ask(now, key);
-                if fresh.as_ref().is_err_and(|why| *why == Refused::Unknown) {
-                    let until = later(now, self.options.negative_cache);
-                    self.cache.unknown.insert(key.to_owned(), (now, until));
-                }
-                let (app, products) = fresh?;
+        if let Some(known) = self.cache.accepted.get(key).filter(|it| (it.from..it.until).contains(&now)) {
+            self.covers(&known.products, &call.path)?;
+            return Ok(known.app.clone());
+        }
+        if let Some((_, _, why)) = self.cache.refused.get(key).filter(|(from, until, _)| (*from..*until).contains(&now))
+        {
+            return Err(*why);
+        }
+        let fresh = self.ask(now, key).and_then(|(app, products)| {
+            self.covers(&products, &call.path)?;
+            Ok((app, products))
+        });
+        match fresh {
+            Ok((app, products)) => {
                 let until = later(now, self.options.gateway_cache);
-                let remembered = Remembered { from: now, until, app, products };
-                self.cache.accepted.insert(key.to_owned(), remembered.clone());
-                remembered
+                self.cache.accepted.insert(key.to_owned(), Remembered { from: now, until, app: app.clone(), products });
+                Ok(app)
             }
-        };
-        self.covers(&remembered.products, &call.path)?;
-        Ok(remembered.app)
+            Err(why) => {
+                let until = later(now, self.options.negative_cache);
+                self.cache.refused.insert(key.to_owned(), (now, until, why));
+                Err(why)
+            }
+        }
     }
 
     /// Status on all four levels, as the gateway knows it.
