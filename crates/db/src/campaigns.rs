@@ -49,6 +49,8 @@ pub enum MemberFate {
     ProvedDead,
     /// Ended, and still to be proved.
     Revoked,
+    /// Somebody else removed it at the platform, and its secret was never in our hands: nothing can try it.
+    Gone,
     /// Consumers read a successor; the exposed version is still alive.
     Replaced,
     /// A person keeps it as it is, and answers for it.
@@ -150,7 +152,9 @@ impl Db {
                     AND n.origin = 'issued' AND n.verified_at IS NOT NULL)
                     AND (c.rotation_id IS NULL OR EXISTS (SELECT 1 FROM delivery d WHERE d.credential_id = c.id
                         AND d.rotation_id = c.rotation_id AND d.promoted_at IS NOT NULL)),
-                c.rotation_id IS NOT NULL OR c.request_cause IS NOT NULL
+                c.rotation_id IS NOT NULL OR c.request_cause IS NOT NULL,
+                v.presence = 'gone' AND v.revoked_at IS NULL AND v.sealed IS NULL
+                    AND c.rotation_from IS DISTINCT FROM v.number
             FROM campaign_member m JOIN credential c ON c.id = m.credential_id
             JOIN version v ON v.credential_id = m.credential_id AND v.number = m.version
             WHERE m.campaign_id = $1 ORDER BY c.credential, m.version";
@@ -167,13 +171,18 @@ impl Db {
 
 fn fate(row: &Row<'_>) -> Result<MemberFate, ReadError> {
     let flag = |column: usize| row.get::<bool>(column);
+    let ended = flag(3)?;
     if flag(2)? {
         return Ok(MemberFate::ProvedDead);
     }
-    if let Some(by) = row.get::<Option<String>>(5)? {
+    if flag(12)? {
+        return Ok(MemberFate::Gone);
+    }
+    // What is held lives on; what had ended before the hold does not.
+    if let Some(by) = row.get::<Option<String>>(5)?.filter(|_| !ended) {
         return Ok(MemberFate::Held { by, reason: row.get::<Option<String>>(6)?.unwrap_or_default() });
     }
-    Ok(match (flag(4)?, flag(7)?, flag(3)?, flag(10)?, flag(9)?, flag(11)?) {
+    Ok(match (flag(4)?, flag(7)?, ended, flag(10)?, flag(9)?, flag(11)?) {
         (true, ..) => MemberFate::Protected,
         (_, true, ..) => MemberFate::Parked { error: row.get::<Option<String>>(8)?.unwrap_or_default() },
         (_, _, true, ..) => MemberFate::Revoked,

@@ -53,22 +53,24 @@ impl Db {
         self.write(Unit::new().run(sql, values![id], Rows::Exactly(1)).and(decision(id, "release", word))).await
     }
 
-    /// Asks for a replacement now; a parked credential is tried again.
+    /// Asks for a replacement now; a parked credential is tried again. What others know stays known to others.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn request_rotation(&self, id: i64, word: Word<'_>) -> Result<(), WriteError> {
         let sql = "UPDATE credential SET attempts = 0, retry_at = NULL, error = NULL, parked = 0,
-            request_cause = CASE WHEN rotation_id IS NULL THEN 'requested' END,
-            request_by = CASE WHEN rotation_id IS NULL THEN $2 END,
-            request_reason = CASE WHEN rotation_id IS NULL THEN $3 END
+            request_cause = CASE WHEN request_cause = 'compromised' THEN request_cause
+                WHEN rotation_id IS NULL THEN 'requested' END,
+            request_by = CASE WHEN request_cause = 'compromised' THEN request_by WHEN rotation_id IS NULL THEN $2 END,
+            request_reason = CASE WHEN request_cause = 'compromised' THEN request_reason
+                WHEN rotation_id IS NULL THEN $3 END
             WHERE id = $1";
         let values = values![id, word.by, word.reason];
         self.write(Unit::new().run(sql, values, Rows::Exactly(1)).and(decision(id, "rotate", word))).await
     }
 
     /// Others know the credential: it is replaced at once. A rotation under way, whatever began it, goes on as one that
-    /// cannot wait.
+    /// cannot wait; if it had its successor already, that is known too, and another rotation follows.
     ///
     /// # Errors
     /// Those of the database.
@@ -203,13 +205,13 @@ impl Db {
 /// Asks for a replacement that cannot wait.
 pub(crate) fn compromised(id: i64, word: Word<'_>) -> Unit {
     let sql = "UPDATE credential SET attempts = 0, retry_at = NULL, error = NULL, parked = 0,
-            request_cause = CASE WHEN rotation_id IS NULL THEN 'compromised' END,
-            request_by = CASE WHEN rotation_id IS NULL THEN $2 END,
-            request_reason = CASE WHEN rotation_id IS NULL THEN $3 END,
-            rotation_by = CASE WHEN rotation_cause IN ('age', 'requested', 'parent_turned') THEN $2 ELSE rotation_by END,
-            rotation_reason = CASE WHEN rotation_cause IN ('age', 'requested', 'parent_turned') THEN $3
+            request_cause = CASE WHEN rotation_id IS NULL OR rotation_to IS NOT NULL THEN 'compromised' END,
+            request_by = CASE WHEN rotation_id IS NULL OR rotation_to IS NOT NULL THEN $2 END,
+            request_reason = CASE WHEN rotation_id IS NULL OR rotation_to IS NOT NULL THEN $3 END,
+            rotation_by = CASE WHEN rotation_id IS NOT NULL AND rotation_to IS NULL THEN $2 ELSE rotation_by END,
+            rotation_reason = CASE WHEN rotation_id IS NOT NULL AND rotation_to IS NULL THEN $3
                 ELSE rotation_reason END,
-            rotation_cause = CASE WHEN rotation_cause IN ('age', 'requested', 'parent_turned') THEN 'compromised'
+            rotation_cause = CASE WHEN rotation_id IS NOT NULL AND rotation_to IS NULL THEN 'compromised'
                 ELSE rotation_cause END
             WHERE id = $1";
     let values = values![id, word.by, word.reason];

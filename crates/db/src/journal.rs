@@ -351,10 +351,11 @@ const SLOT_LEFT: &str = "UPDATE credential SET attempts = attempts WHERE id = $1
     )";
 
 /// Whoever went back had a reason, and the version that stays is as old as it was: without a hold it would be due again
-/// in the same breath.
+/// in the same breath. What others know is due all the same.
 const HOLD_AFTER_GOING_BACK: &str = "UPDATE credential SET hold_by = rotation_by, hold_since = $3,
     hold_reason = 'rolled back: ' || coalesce(rotation_reason, '')
-    WHERE id = $1 AND rotation_id = $2 AND rotation_cause IN ('rollback', 'abandon') AND hold_since IS NULL";
+    WHERE id = $1 AND rotation_id = $2 AND rotation_cause IN ('rollback', 'abandon') AND hold_since IS NULL
+        AND request_cause IS DISTINCT FROM 'compromised'";
 
 const WELL: &str = "UPDATE credential SET attempts = 0, retry_at = NULL, error = NULL WHERE id = $1";
 const MARK_DELIVERY: &str = "WHERE credential_id = $1 AND rotation_id = $2 AND store = $3 AND path = $4";
@@ -429,7 +430,9 @@ impl Outcome {
                     "UPDATE delivery SET confirmed_at = $5, first_confirmed_at = coalesce(first_confirmed_at, $5)
                     {MARK_DELIVERY}"
                 );
-                well.run(sql, mark(id, rotation, destination, now), one)
+                let drift = "DELETE FROM drift WHERE credential_id = $1 AND store = $2 AND path = $3";
+                let found = values![id, &*destination.store, destination.path.as_str()];
+                well.run(sql, mark(id, rotation, destination, now), one).run(drift, found, Rows::Any)
             }
             Self::Verified { version } => well.run(at_version("verified_at"), values![id, version.0, now], one),
             Self::StillThere { version } => {
@@ -546,5 +549,8 @@ pub(crate) fn insert_issued(id: i64, rotation: &RotationId, issued: &NewlyIssued
 
 fn becomes_successor(id: i64, rotation: &RotationId, number: VersionNumber) -> Unit {
     let to = "UPDATE credential SET rotation_to = $3 WHERE id = $1 AND rotation_id = $2";
-    Unit::new().run(to, values![id, rotation.as_str(), number.0], Rows::Exactly(1))
+    // Consumers may have been told of the one that it takes the place of.
+    let told = "DELETE FROM told WHERE credential_id = $1 AND rotation_id = $2";
+    let unit = Unit::new().run(to, values![id, rotation.as_str(), number.0], Rows::Exactly(1));
+    unit.run(told, values![id, rotation.as_str()], Rows::Any)
 }

@@ -73,7 +73,7 @@ pub(crate) async fn account(shell: &Shell, opened: &Opened, campaign: &Campaign)
     let mut wanting = false;
     for member in members.iter().filter(|member| member.fate != MemberFate::ProvedDead) {
         let sentence = sentence(&member.fate);
-        let wants = !matches!(member.fate, MemberFate::Held { .. } | MemberFate::Protected);
+        let wants = !matches!(member.fate, MemberFate::Gone | MemberFate::Held { .. } | MemberFate::Protected);
         wanting |= wants;
         shell.voice.warn(&format!("{} version {}: {sentence}", member.credential, member.version));
     }
@@ -104,6 +104,7 @@ fn word(fate: &MemberFate) -> &'static str {
     match fate {
         MemberFate::ProvedDead => "proved_dead",
         MemberFate::Revoked => "revoked",
+        MemberFate::Gone => "gone",
         MemberFate::Replaced => "replaced",
         MemberFate::Held { .. } => "waived",
         MemberFate::Protected => "protected",
@@ -117,6 +118,7 @@ fn sentence(fate: &MemberFate) -> String {
     match fate {
         MemberFate::ProvedDead => "proved dead".to_owned(),
         MemberFate::Revoked => "ended, and still to be proved dead".to_owned(),
+        MemberFate::Gone => "removed at the platform by somebody else; there is nothing to try".to_owned(),
         MemberFate::Replaced => "consumers read a successor; it is still alive".to_owned(),
         MemberFate::Held { by, reason } => format!("kept alive by {by}: {reason}"),
         MemberFate::Protected => "protected at the platform; nothing ends it".to_owned(),

@@ -24,9 +24,12 @@ fn a_compromise_in_the_middle_of_an_overlap_ends_it() {
     let world = World::new("--consumer-orgs 1 --apps 1 --age 95d");
     let old = world.live().remove(0);
     world.run().exits(0);
-    assert_eq!(world.live().len(), 2);
+    let known = world.live();
+    assert_eq!(known.len(), 2);
     world.keyrota(&format!("credential compromised {}", old.path())).exits(0);
-    assert_eq!(world.live().len(), 1);
+    let live = world.live();
+    assert_eq!(live.len(), 1);
+    assert!(!known.iter().any(|one| one.id == live[0].id), "what was delivered by then is as known as the old one");
     assert_eq!(world.gateway().ping(&old.client_id, &old.client_secret), 401);
 }
 
@@ -87,4 +90,44 @@ fn the_report_answers_an_auditor() {
     let html = std::fs::read_to_string(world.folder().join("report.html")).unwrap();
     assert!(html.contains("<svg role=\"img\"") && html.contains(&path) && !html.contains("<script"), "{html}");
     assert!(world.keyrota("report").exits(0).stdout.contains("held"));
+}
+
+#[test]
+fn what_others_know_stays_so_whatever_else_is_asked() {
+    let world = World::new("--consumer-orgs 1 --apps 1 --age 10d");
+    let old = world.live().remove(0);
+    world.keyrota("discover").exits(0);
+    world.keyrota(&format!("credential hold {} --by ada --reason freeze", old.path())).exits(0);
+    world.keyrota("credential compromised apic/** --reason leak").exits(0);
+    world.keyrota(&format!("credential rotate {}", old.path()));
+    world.keyrota(&format!("credential release {}", old.path())).exits(0);
+    world.run().exits(0);
+    let live = world.live();
+    assert_eq!(live.len(), 1, "no overlap for what others know");
+    assert_ne!(live[0].id, old.id);
+}
+
+#[test]
+fn what_no_policy_covers_is_not_said_to_be_replaced() {
+    let world = World::new("--consumer-orgs 1 --apps 1 --age 10d");
+    let path = world.live()[0].path();
+    world.reconfigure("match = \"apic/**\"", "match = \"other/**\"");
+    world.keyrota("discover").exits(0);
+    let refused = world.keyrota(&format!("credential compromised {path}")).exits(1);
+    assert!(refused.stderr.contains("no policy applies to it"), "{}", refused.stderr);
+}
+
+#[test]
+fn what_somebody_else_ended_leaves_no_campaign_open() {
+    let world = World::new("--consumer-orgs 1 --apps 2 --age 10d");
+    world.keyrota("discover").exits(0);
+    let gone = world.live().remove(0);
+    world.tamper(&serde_json::json!({
+        "action": "delete_credential", "consumer_org": gone.consumer_org, "app": gone.app, "name": gone.name,
+    }));
+    world.keyrota("discover");
+    world.keyrota("discover");
+    let account = world.keyrota("credential compromised apic/** --reason leak --output json").exits(0).json();
+    assert_eq!((account["found"].as_u64(), sum(&account)), (Some(2), 2));
+    assert_eq!((&account["account"]["gone"], &account["account"]["proved_dead"]), (&1.into(), &1.into()));
 }

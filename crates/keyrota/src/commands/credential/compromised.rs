@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use db::{Access, Exposed, Exposure, Word};
-use domain::{Selector, Timestamp};
+use domain::Timestamp;
 use engine::RunRequest;
 
 use super::act::{go_on, not_now};
@@ -36,6 +36,10 @@ async fn one(shell: &Shell, credential: &str, word: &WordArgs) -> Ended {
     }
     if observed.hold.is_some() {
         return Err(not_now(credential, "it is held").hint("`keyrota credential release` it first"));
+    }
+    if opened.config.policy_index(&observed.credential).is_none() {
+        return Err(not_now(credential, "no policy applies to it, so nothing says where its successor goes")
+            .hint("name it in a `[[policy]]`, or end it at the platform"));
     }
     let by = word.by();
     let at = opened.now_at(observed.credential.issuer()).await?;
@@ -73,8 +77,7 @@ async fn campaign(shell: &Shell, args: &CompromisedArgs) -> Ended {
         .voice
         .note(&format!("campaign {id}: {} versions; `keyrota campaign show {id}` is its account", exposed.len()));
     let only: HashSet<String> = exposed.iter().map(|one| one.credential.to_string()).collect();
-    let request =
-        RunRequest { selector: Selector::everything(), only: Some(only.clone()), approved: only, observe: false };
+    let request = RunRequest { only: Some(only), observe: false, ..RunRequest::everything() };
     let mut report = engine.run_once(&request, &*progress(shell)).await?;
     report.observations.append(&mut looked.observations);
     report.troubles.append(&mut looked.troubles);
