@@ -239,3 +239,14 @@ fn four_eyes_are_two_peoples() {
     world.keyrota("run --once --plan the.plan").exits(0);
     assert_eq!(world.live().len(), 2);
 }
+
+#[test]
+fn a_command_about_something_else_approves_nothing() {
+    let world = World::with_policy("--consumer-orgs 1 --apps 1 --age 95d", "mode = \"ask\"");
+    let known = world.live().remove(0);
+    world.keyrota("discover").exits(0);
+    let secret = serde_json::json!({ "client_id": known.client_id, "client_secret": known.client_secret });
+    let imported = world.keyrota_reads(&format!("credential import {} --by ada", known.path()), &secret.to_string());
+    imported.exits(3);
+    assert_eq!(world.live(), [known], "its replacement is due, and waits for a plan");
+}

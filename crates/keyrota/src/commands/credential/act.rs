@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use db::{Access, Word, WriteError};
-use domain::{CredentialId, Selector};
+use domain::CredentialId;
 use engine::{Engine, ImportError, RollbackError, RolledBack, RunRequest};
 
 use super::{find, open_one};
@@ -104,11 +104,11 @@ pub(crate) async fn import(shell: &Shell, credential: &str, word: &WordArgs) -> 
     go_on(shell, &engine, &entry.observed.credential).await
 }
 
-/// Performs what is due on this one credential, and reports it as a run does.
+/// Performs what is due on this one credential, and reports it as a run does. What somebody has asked for needs no other
+/// approval; what is due by itself does, where the policy asks.
 pub(crate) async fn go_on(shell: &Shell, engine: &Engine, credential: &CredentialId) -> Ended {
     let only = HashSet::from([credential.to_string()]);
-    let request =
-        RunRequest { selector: Selector::everything(), only: Some(only.clone()), approved: only, observe: true };
+    let request = RunRequest { only: Some(only), ..RunRequest::everything() };
     let report = engine.run_once(&request, &*progress(shell)).await?;
     report_run(shell, &report)
 }
