@@ -1,7 +1,8 @@
 //! What consumers say, what people waive, and what inspections of destinations found.
 
 use domain::{
-    Cause, CredentialId, Destination, Drifted, Fingerprint, RotationId, SecretPath, Timestamp, VersionNumber,
+    Cause, CredentialId, Destination, Drifted, Duration, Fingerprint, Reason, RotationId, SecretPath, Timestamp,
+    VersionNumber,
 };
 
 use crate::{
@@ -10,6 +11,11 @@ use crate::{
     values,
     words::{cause_columns, drifted_word},
 };
+
+/// Somebody who writes again and again is not fought for ever: after so many repairs within the time below, what drifts is
+/// only said. Often enough for mistakes of a day, seldom enough that no history is flooded.
+const REPAIRS_MAX: i64 = 3;
+const REPAIRS_WITHIN: Duration = Duration::from_hours(24);
 
 /// A destination that holds, or should hold, the version that consumers of a credential use, outside of any rotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +50,9 @@ impl Db {
         self.write(unit.and(decision(id, "acknowledge", word))).await
     }
 
-    /// A consumer read this version of ours at this place: that it has it is on record, without a word of its own.
-    /// What was never delivered there is nobody's evidence.
+    /// A consumer read this version of ours at this place: that it has it is on record, without a word of its own. Answers
+    /// whose it is; what was never delivered there is nobody's evidence. Reading the same once more writes nothing, unless
+    /// it was delivered anew since.
     ///
     /// # Errors
     /// Those of the database.
@@ -54,15 +61,24 @@ impl Db {
         (store, path): (&str, &SecretPath),
         store_version: &str,
         word: Word<'_>,
-    ) -> Result<(), RecordReadError> {
-        let sql = "SELECT credential_id, version FROM delivery WHERE store = $1 AND path = $2 AND store_version = $3
-            ORDER BY written_at DESC LIMIT 1";
-        let found: Option<(i64, u32)> =
-            self.row(sql, values![store, path.as_str(), store_version], |row| Ok((row.get(0)?, row.get(1)?))).await?;
-        match found {
-            Some((id, version)) => Ok(self.acknowledge(id, word.by, VersionNumber(version), word).await?),
-            None => Ok(()),
+    ) -> Result<Option<CredentialId>, RecordReadError> {
+        let sql = "SELECT d.credential_id, d.version, c.credential, EXISTS (SELECT 1 FROM acknowledgement a
+                WHERE a.credential_id = d.credential_id AND a.consumer = $4 AND a.version = d.version
+                    AND a.at >= d.written_at)
+            FROM delivery d JOIN credential c ON c.id = d.credential_id
+            WHERE d.store = $1 AND d.path = $2 AND d.store_version = $3 ORDER BY d.written_at DESC LIMIT 1";
+        let found = self
+            .row(sql, values![store, path.as_str(), store_version, word.by], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.parse(2, CredentialId::parse)?, row.get(3)?))
+            })
+            .await?;
+        let Some((id, version, credential, known)): Option<(i64, u32, CredentialId, bool)> = found else {
+            return Ok(None);
+        };
+        if !known {
+            self.acknowledge(id, word.by, VersionNumber(version), word).await?;
         }
+        Ok(Some(credential))
     }
 
     /// A person does without evidence until a time: of one consumer, or of the old version's silence.
@@ -84,7 +100,8 @@ impl Db {
         self.write(unit).await
     }
 
-    /// Every place that should hold what consumers use now, of credentials with no rotation under way.
+    /// Every place that should hold what consumers use now, of credentials with no rotation under way. A place that only an
+    /// older version reached, because the policy named it no more, holds nothing that anybody is meant to use.
     ///
     /// # Errors
     /// Those of the database.
@@ -95,7 +112,11 @@ impl Db {
             JOIN version v ON v.credential_id = d.credential_id AND v.number = d.version
                 AND v.sealed IS NOT NULL AND v.revoked_at IS NULL AND v.presence <> 'gone'
             LEFT JOIN drift x ON x.credential_id = d.credential_id AND x.store = d.store AND x.path = d.path
-            WHERE d.confirmed_at IS NOT NULL GROUP BY d.credential_id, d.store, d.path
+            WHERE d.confirmed_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM delivery e
+                JOIN version n ON n.credential_id = e.credential_id AND n.number = e.version AND n.sealed IS NOT NULL
+                    AND n.revoked_at IS NULL AND n.presence <> 'gone'
+                WHERE e.credential_id = d.credential_id AND e.version > d.version AND e.confirmed_at IS NOT NULL)
+            GROUP BY d.credential_id, d.store, d.path
             ORDER BY d.credential_id, d.store, d.path";
         self.rows(sql, values![], |row| {
             Ok(Holding {
@@ -144,7 +165,7 @@ impl Db {
     /// Opens the rotation that delivers once more what consumers are to read, and retires nothing.
     ///
     /// # Errors
-    /// [`WriteError::GuardMissed`] when it was held or a rotation began meanwhile.
+    /// [`WriteError::GuardMissed`] when it was held, asked for or in rotation by now, or repaired too often lately.
     pub async fn open_repair(
         &self,
         id: i64,
@@ -155,8 +176,12 @@ impl Db {
         let (cause, by, reason) = cause_columns(cause);
         let open = "UPDATE credential SET rotation_id = $2, rotation_cause = $3, rotation_by = $4,
             rotation_reason = $5, rotation_started_at = $6, rotation_from = NULL, rotation_to = $7
-            WHERE id = $1 AND rotation_id IS NULL AND hold_since IS NULL AND protected = 0 AND parked = 0";
-        let values = values![id, rotation.as_str(), cause, by, reason, now, version.0];
+            WHERE id = $1 AND rotation_id IS NULL AND request_cause IS NULL AND hold_since IS NULL AND protected = 0
+                AND parked = 0 AND $8 > (SELECT count(DISTINCT j.rotation_id) FROM journal j
+                    WHERE j.credential_id = $1 AND j.step = 'write' AND j.reason = $9 AND j.begun_at > $10)";
+        let mut values = values![id, rotation.as_str(), cause, by, reason, now, version.0];
+        let since = now.saturating_sub(REPAIRS_WITHIN).unwrap_or(Timestamp::MIN);
+        values.extend(values![REPAIRS_MAX, Reason::Drifted.to_string(), since]);
         let seen = "DELETE FROM drift WHERE credential_id = $1";
         self.write(Unit::new().run(open, values, Rows::Exactly(1)).run(seen, values![id], Rows::Any)).await
     }

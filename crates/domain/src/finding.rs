@@ -195,8 +195,8 @@ impl Finding {
                  `keyrota credential waive`"
             }
             Self::Drifted { .. } => {
-                "put the value right, or run `keyrota credential rotate CREDENTIAL`; `drift = \"repair\"` in the policy \
-                 does it by itself"
+                "find who writes there, and put the value right or run `keyrota credential rotate CREDENTIAL`; \
+                 `drift = \"repair\"` in the policy does it by itself, three times a day at most"
             }
             Self::TaskWaiting { .. } | Self::TaskOverdue { .. } => {
                 "run `keyrota task list`, do what it says, then `keyrota task complete`"

@@ -46,6 +46,15 @@ fn body(news: &News<'_>) -> Value {
     })
 }
 
+/// The signature is over `id.time.body`, so an identifier holds no full stop, and a header no line break.
+fn in_an_id(name: &str) -> String {
+    let escaped = |c: char| match c {
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' => c.to_string(),
+        other => format!("~{:x}", u32::from(other)),
+    };
+    name.chars().map(escaped).collect()
+}
+
 fn refused(message: String) -> DriverError {
     DriverError::refused(Kind::Unavailable, message)
 }
@@ -56,7 +65,7 @@ impl Teller for Webhook {
         let to = format!("telling `{}`", news.consumer);
         let key = self.secret.read(&self.base_dir).map_err(|error| refused(format!("{to}: its secret: {error}")))?;
         // The same for every attempt at the same news, so that a receiver can drop a repetition.
-        let id = format!("msg_{}_{}_{}", news.rotation.as_str(), news.version.0, news.consumer.replace(' ', "-"));
+        let id = format!("msg_{}_{}_{}", news.rotation.as_str(), news.version.0, in_an_id(news.consumer));
         let body = body(news).to_string().into_bytes();
         let signed = notifiers::webhook::signed(&key, &id, news.at.as_second(), &body)
             .map_err(|error| DriverError::refused(Kind::Invalid, format!("{to}: {error}")))?;
@@ -110,4 +119,16 @@ fn write_whole(file: &Path, body: &Value) -> std::io::Result<()> {
     beside.push(".new");
     std::fs::write(&beside, format!("{body}\n"))?;
     std::fs::rename(&beside, file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_an_id;
+
+    #[test]
+    fn a_name_neither_ends_an_identifier_nor_looks_like_another() {
+        assert_eq!(in_an_id("billing-2_a"), "billing-2_a");
+        assert_eq!(in_an_id("a.b c\n"), "a~2eb~20c~a");
+        assert_ne!(in_an_id("a~2e"), in_an_id("a."));
+    }
 }

@@ -1,7 +1,7 @@
 //! Bringing the successor to where applications read, and reading it back.
 
 use db::{Delivered, Outcome};
-use domain::{Destination, Duration, Fingerprint, VersionNumber, planted};
+use domain::{Destination, Duration, Fingerprint, Origin, VersionNumber, planted};
 use driver::{AttemptKey, Delivery, DriverError, Form, Kind, Label, SecretStore, StoreState, StoreVersion, Ticket};
 use secret::SecretMap;
 
@@ -52,19 +52,26 @@ impl Work<'_> {
         let delivered = self.delivered(version, destination).await?;
         let state = store.inspect(&destination.path).await.map_err(StepEnd::Elsewhere)?;
         self.is_the_right_place(destination, &state)?;
+        let overwritten = |error: DriverError| match error.kind {
+            Kind::Conflict => StepEnd::Park(format!(
+                "somebody else wrote to {destination} between our writing and our promotion: {}",
+                error.message
+            )),
+            _ => StepEnd::Elsewhere(error),
+        };
         let Some(labels) = store.labels() else {
-            let written = self.put(store, (version, destination), delivered.replaced.as_deref(), ticket).await?;
+            let written = self.put(store, (version, destination), delivered.replaced.as_deref(), ticket).await;
+            let written = written.map_err(|end| match end {
+                StepEnd::Elsewhere(error) => overwritten(error),
+                end => end,
+            })?;
             return Ok(Outcome::Promoted { destination: destination.clone(), written: Some(written) });
         };
         let expected = delivered.replaced.map(StoreVersion);
         let ours = StoreVersion(delivered.store_version);
         match labels.promote(&destination.path, &ours, expected.as_ref(), ticket).await {
             Ok(()) => Ok(Outcome::Promoted { destination: destination.clone(), written: None }),
-            Err(error) if error.kind == Kind::Conflict => Err(StepEnd::Park(format!(
-                "somebody else wrote to {destination} between our writing and our promotion: {}",
-                error.message
-            ))),
-            Err(error) => Err(StepEnd::Elsewhere(error)),
+            Err(error) => Err(overwritten(error)),
         }
     }
 
@@ -86,13 +93,25 @@ impl Work<'_> {
         let now = self.engine.now(self.issuer);
         let promoted_at = delivered.promoted_at.unwrap_or(now);
         let read = state.labelled(Label::Current).map(|read| &read.version.0);
-        if read == delivered.replaced.as_ref() && now.duration_since(promoted_at) < SEEN_WITHIN {
-            let why = "readers still get what it replaced".to_owned();
-            return Err(StepEnd::NotYet { why, since: promoted_at });
+        let as_before = read == delivered.replaced.as_ref();
+        if as_before && now.duration_since(promoted_at) < SEEN_WITHIN {
+            let why = if read.is_some() { "readers still get what it replaced" } else { "readers get nothing yet" };
+            return Err(StepEnd::NotYet { why: why.to_owned(), since: promoted_at });
         }
-        Err(StepEnd::Park(format!(
-            "what readers get at {destination} is not version {version}: somebody else wrote there"
-        )))
+        let place = self.applied.place(destination);
+        let reader = place.and_then(|place| place.read_as.as_deref());
+        let seen_by = reader.map(|reader| format!(", read through the store `{reader}`")).unwrap_or_default();
+        Err(StepEnd::Park(match read {
+            None => format!("readers get nothing at {destination}{seen_by}: version {version} is not there for them"),
+            Some(_) if as_before => {
+                format!(
+                    "readers get what version {version} replaced at {destination}{seen_by}: somebody went back to it"
+                )
+            }
+            Some(_) => format!(
+                "what readers get at {destination}{seen_by} is not version {version}: somebody else wrote there"
+            ),
+        }))
     }
 
     /// What was left for a person at a store that nobody reads from is picked up at some time. Having been there once is
@@ -155,6 +174,20 @@ impl Work<'_> {
             template.render(&secret).map_err(|why| StepEnd::Park(format!("the form for {destination}: {why}")))?;
         let fingerprint = self.engine.keyring.fingerprint(&value);
         Ok(Formed { value, form, fingerprint })
+    }
+
+    /// Every form, filled in with what the last version of ours holds: a field that it does not have, the next one would
+    /// not have either. Where nothing of ours is held yet, only the first successor tells.
+    pub(super) async fn forms_fit(&self) -> Result<(), StepEnd> {
+        if self.applied.places.iter().all(|place| place.form.is_none()) {
+            return Ok(());
+        }
+        let ours = |version: &&domain::Version| version.origin == Origin::Issued && version.secret_held;
+        let Some(last) = self.entry.observed.versions.iter().rev().find(ours) else { return Ok(()) };
+        for destination in &self.applied.policy.deliver {
+            self.formed(last.number, destination).await?;
+        }
+        Ok(())
     }
 
     /// Asked before the first effect, before the write and again before the promotion: the store's own word on where a

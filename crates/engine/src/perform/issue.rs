@@ -154,7 +154,8 @@ impl Work<'_> {
         }
     }
 
-    /// What can be known before the first effect: every destination answers, and something can try the successor.
+    /// What can be known before the first effect: every destination answers, its form can be filled in, and something can
+    /// try the successor.
     /// A successor that could not be delivered or verified would only be one more live credential.
     async fn preflight(&self) -> Result<(), StepEnd> {
         if self.applied.probe.is_none() && self.issuer.driver.verifier().is_none() {
@@ -164,6 +165,6 @@ impl Work<'_> {
             let state = self.store(destination)?.inspect(&destination.path).await.map_err(StepEnd::Elsewhere)?;
             self.is_the_right_place(destination, &state)?;
         }
-        Ok(())
+        self.forms_fit().await
     }
 }

@@ -9,8 +9,8 @@ use super::{StepEnd, Work};
 use crate::News;
 
 impl Work<'_> {
-    /// A consumer that cannot be reached is tried again alone: neither another credential nor another consumer waits
-    /// for it.
+    /// A consumer that cannot be reached is tried again, after the others that wait to be told. The old version lives on
+    /// until it was, for what it would fetch is the new one; what others know waits for nobody.
     pub(super) async fn tell(&self, version: VersionNumber, consumer: &Arc<str>) -> Result<Outcome, StepEnd> {
         let Some(teller) = self.applied.teller(consumer) else {
             return Err(StepEnd::Park(format!("nothing says how the consumer `{consumer}` is told")));

@@ -110,7 +110,8 @@ pub(crate) fn stand(surveyed: &Surveyed) -> Stand {
     let Some(rotation) = &observed.rotation else {
         let Some((plan, _)) = &surveyed.planned else { return if gone { Stand::Gone } else { Stand::Unmanaged } };
         let issues = plan.steps.iter().any(|planned| planned.step.begins());
-        let blocked = plan.findings.iter().any(|finding| !matches!(finding, Finding::CurrentGone { .. }));
+        let other = |finding: &Finding| matches!(finding, Finding::CurrentGone { .. } | Finding::Drifted { .. });
+        let blocked = plan.findings.iter().any(|finding| !other(finding));
         return match (issues || blocked, gone) {
             (true, _) => Stand::Due,
             (false, true) => Stand::Gone,

@@ -26,7 +26,7 @@ pub(crate) async fn secret(shell: &Shell, command: SecretCommand) -> Ended {
             let (reader, path) = (embedded(&opened, &store)?, parse(&path)?);
             let found = find(&reader, &path, version).await?;
             if let Some(consumer) = consumer {
-                record_read(&opened, &reader, &path, found.version, &consumer).await?;
+                record_read(shell, &opened, (&reader, &path, found.version), &consumer).await?;
             }
             get(shell, &path, &found, field.as_deref())
         }
@@ -85,19 +85,28 @@ async fn find(reader: &EmbeddedReader, path: &SecretPath, version: Option<u32>) 
 
 /// The read log: evidence that a consumer has a version, which its own word may take the place of.
 async fn record_read(
+    shell: &Shell,
     opened: &Opened,
-    reader: &EmbeddedReader,
-    path: &SecretPath,
-    version: u32,
+    (reader, path, version): (&EmbeddedReader, &SecretPath, u32),
     consumer: &str,
 ) -> Result<(), Complaint> {
-    let word = Word { by: consumer, reason: "read it", at: opened.now() };
-    opened.db.record_read((reader.store(), path), &version.to_string(), word).await.map_err(|error| {
+    let now = opened.now();
+    let word = Word { by: consumer, reason: "read it", at: now };
+    let read = opened.db.record_read((reader.store(), path), &version.to_string(), word).await.map_err(|error| {
         Complaint::new(Code::Database, format!("the read of `{path}` could not be recorded"))
             .because(&error)
             .state("nothing was printed")
             .hint("try again, or leave `--consumer` out")
-    })
+    })?;
+    if let Some(credential) = read {
+        let applied = engine::Policies::applied(&opened.policies(), &credential, now);
+        let named = applied.is_some_and(|one| one.policy.consumers.iter().any(|known| &*known.name == consumer));
+        if !named {
+            let what = format!("no consumer of {credential} is called `{consumer}`: nothing waits for its word");
+            shell.voice.warn(&what);
+        }
+    }
+    Ok(())
 }
 
 fn get(shell: &Shell, path: &SecretPath, found: &ReadSecret, field: Option<&str>) -> Ended {

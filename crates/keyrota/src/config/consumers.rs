@@ -27,9 +27,10 @@ pub(super) struct Consumers {
     pub(super) told: Vec<(Arc<str>, TellConfig)>,
 }
 
+/// `delivers_to`: the environments of the policy's destinations, where each of them is known.
 pub(super) fn check(
     tables: Vec<ConsumerTable>,
-    environment: Option<&str>,
+    delivers_to: Option<&[&str]>,
     base_dir: &Path,
 ) -> Result<Consumers, String> {
     let mut consumers = Consumers::default();
@@ -38,12 +39,13 @@ pub(super) fn check(
         if name.is_empty() || consumers.all.iter().any(|other| other.name == name) {
             return Err(format!("every consumer has a name of its own, and `{name}` is not one"));
         }
-        if let (Some(reads_in), Some(delivers_to)) = (table.environment.as_deref(), environment)
-            && reads_in != delivers_to
+        if let (Some(reads_in), Some(delivers_to)) = (table.environment.as_deref(), delivers_to)
+            && !delivers_to.contains(&reads_in)
         {
             return Err(format!(
-                "the consumer `{name}` reads in `{reads_in}`, and the policy delivers to `{delivers_to}`: it would go on \
-                 with the old version"
+                "the consumer `{name}` reads in `{reads_in}`, and the policy delivers to `{}`: it would go on with the \
+                 old version",
+                delivers_to.join("` and `")
             ));
         }
         let tell = table.tell.map(|tell| check_tell(tell, &name, base_dir)).transpose()?;

@@ -140,8 +140,14 @@ pub(super) fn check(
     check_notify("escalate", &table.escalate, label, places, configured)?;
     let (deliver, served) = check_deliver(&table, &configured.levels(&selector), label, places, configured)?;
     let verify = table.verify.map(VerifyConfig::check).transpose().map_err(|message| value("verify", message))?;
-    let consumers = consumers::check(table.consumers, table.environment.as_deref(), configured.base_dir)
-        .map_err(|message| value("consumers", message))?;
+    let mut environments: Vec<&str> = served.iter().filter_map(|place| place.environment.as_deref()).collect();
+    let all_known = environments.len() == served.len();
+    environments.extend(table.environment.as_deref());
+    environments.sort_unstable();
+    environments.dedup();
+    let known = (all_known && !environments.is_empty()).then_some(environments.as_slice());
+    let consumers =
+        consumers::check(table.consumers, known, configured.base_dir).map_err(|message| value("consumers", message))?;
     if table.four_eyes && !matches!(table.mode, ModeWord::Ask) {
         return Err(value(
             "four_eyes",
@@ -233,15 +239,27 @@ fn check_deliver(
     for table in &policy.deliver {
         let store = store_called(&table.store)?;
         let reader = table.read_as.as_deref().map(store_called).transpose()?;
-        if let (Some(wanted), Some(destination)) = (&policy.environment, &store.environment)
-            && wanted != destination
-        {
-            return Err(places.of("environment").says(Problem::Environment {
-                table: label.to_owned(),
-                policy: wanted.clone(),
-                store: store.name.clone(),
-                destination: destination.clone(),
-            }));
+        let wanted = policy.environment.as_ref().or(store.environment.as_ref());
+        for place in [Some(store), reader].into_iter().flatten() {
+            if let (Some(wanted), Some(destination)) = (wanted, &place.environment)
+                && wanted != destination
+            {
+                return Err(places.of("environment").says(Problem::Environment {
+                    table: label.to_owned(),
+                    policy: wanted.clone(),
+                    store: place.name.clone(),
+                    destination: destination.clone(),
+                }));
+            }
+        }
+        if let Some(reader) = reader.filter(|reader| reader.driver != store.driver) {
+            let message = format!(
+                "`read_as` names `{}`, a store of the kind `{}`: what was written to `{}` cannot be read there, which is \
+                 of the kind `{}`",
+                reader.name, reader.driver, store.name, store.driver
+            );
+            let problem = Problem::Value { key: "deliver".to_owned(), table: label.to_owned(), message };
+            return Err(places.of("deliver").says(problem));
         }
         let path = PathTemplate::parse(&table.path, levels)
             .map_err(|invalid| places.of("deliver").says(Problem::Path { table: label.to_owned(), invalid }))?;

@@ -99,6 +99,12 @@ fn what_a_consumer_read_is_on_record() {
     assert_eq!(world.live().len(), 1);
     let history = world.keyrota(&format!("credential history {path} --output json")).exits(0).objects();
     assert!(history.iter().any(|line| line["by"] == "billing" && line["why"] == "read it"));
+    let again = world.keyrota(&format!("secret get {path} --field client_id --consumer billing")).exits(0);
+    assert_eq!(again.stderr, "");
+    let unknown = world.keyrota(&format!("secret get {path} --field client_id --consumer biling")).exits(0);
+    assert!(unknown.stderr.contains("no consumer of"), "{}", unknown.stderr);
+    let history = world.keyrota(&format!("credential history {path} --output json")).exits(0).objects();
+    assert_eq!(history.iter().filter(|line| line["by"] == "billing").count(), 1, "the same read is told once");
 }
 
 #[test]
@@ -115,6 +121,7 @@ fn a_named_person_may_answer_for_it_for_a_time() {
     world.run().exits(0);
     assert_eq!(world.live().len(), 1);
     world.keyrota(&format!("credential waive {path} --within 400d")).exits(2);
+    world.keyrota(&format!("credential waive {path} --within 0d")).exits(2);
 }
 
 #[test]
@@ -162,4 +169,113 @@ fn a_consumer_of_another_environment_is_refused_with_the_configuration() {
     );
     let refused = world.keyrota("check").exits(2);
     assert!(refused.stderr.contains("it would go on with the old version"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_consumer_of_another_environment_than_the_store_is_refused_too() {
+    let world = World::new("--consumer-orgs 1 --apps 1 --age 95d");
+    world.reconfigure("driver = \"embedded\"", "driver = \"embedded\"\nenvironment = \"staging\"");
+    world.reconfigure(
+        "quiet_for = \"24h\"",
+        "quiet_for = \"24h\"\nconsumers = [{ name = \"billing\", environment = \"production\" }]",
+    );
+    let refused = world.keyrota("check").exits(2);
+    assert!(refused.stderr.contains("it would go on with the old version"), "{}", refused.stderr);
+}
+
+#[test]
+fn nobody_reads_through_a_store_of_another_kind_or_environment() {
+    let world = World::new("--consumer-orgs 1 --apps 1 --age 95d");
+    let bao = "[[store]]\nname = \"bao\"\ndriver = \"vault_kv2\"\naddress = \"http://127.0.0.1:1\"\n\
+        auth = { method = \"token\", token = { env = \"BAO_TOKEN\" } }\n\n";
+    let other = "[[store]]\nname = \"other\"\ndriver = \"embedded\"\nenvironment = \"staging\"\n\n";
+    world.reconfigure("[[policy]]", &format!("{bao}{other}[[policy]]"));
+    world.reconfigure("{credential}\" }]", "{credential}\", read_as = \"bao\" }]");
+    let refused = world.keyrota("check").exits(2);
+    assert!(refused.stderr.contains("a store of the kind `vault_kv2`"), "{}", refused.stderr);
+    world.reconfigure("read_as = \"bao\"", "read_as = \"other\"");
+    world.reconfigure("quiet_for = \"24h\"", "quiet_for = \"24h\"\nenvironment = \"production\"");
+    let refused = world.keyrota("check").exits(2);
+    assert!(refused.stderr.contains("staging"), "{}", refused.stderr);
+}
+
+#[test]
+fn whoever_overwrites_again_and_again_is_not_fought_for_ever() {
+    let world = World::with_policy("--consumer-orgs 1 --apps 1 --age 95d", "drift = \"repair\"");
+    let path = world.live()[0].path();
+    world.run().exits(0);
+    world.advance("6d");
+    world.run_to_rest();
+    let theirs = |count: u32| json!({ "client_id": "by", "client_secret": format!("hand {count}") });
+    for count in 0..3 {
+        put(&world, &path, &theirs(count));
+        world.run().exits(0);
+        assert_ne!(get(&world, &path)["client_id"], "by");
+    }
+    put(&world, &path, &theirs(3));
+    world.run().exits(3);
+    assert_eq!(finding(&world, &path), ["drifted"]);
+    assert_eq!(get(&world, &path), theirs(3));
+    let shown = world.keyrota(&format!("credential show {path} --output json")).exits(0).json();
+    assert_eq!(shown["state"], "current", "no successor is due for that");
+    world.advance("25h");
+    world.run().exits(0);
+    assert_ne!(get(&world, &path)["client_id"], "by", "a day later it may be a mistake again");
+}
+
+#[test]
+fn places_that_drifted_together_are_put_right_together() {
+    let world = World::new("--consumer-orgs 1 --apps 1 --age 95d");
+    let path = world.live()[0].path();
+    let deliver = r#"deliver = [{ store = "local", path = "apic/{consumer_org}/{app}/{credential}" },
+    { store = "local", path = "too/{app}" }]
+drift = "repair""#;
+    world.reconfigure(DELIVER, deliver);
+    world.run().exits(0);
+    world.advance("6d");
+    world.run_to_rest();
+    let too = format!("too/{}", world.live()[0].app);
+    let theirs = json!({ "client_id": "by", "client_secret": "hand" });
+    [&path, &too].into_iter().for_each(|place| put(&world, place, &theirs));
+    world.run().exits(0);
+    assert_eq!(finding(&world, &path), Vec::<String>::new());
+    assert_ne!(get(&world, &path), theirs);
+    assert_eq!(get(&world, &path), get(&world, &too));
+}
+
+#[test]
+fn a_form_that_cannot_be_filled_in_is_refused_before_anything_is_issued() {
+    let world = World::new("--consumer-orgs 1 --apps 1 --age 95d");
+    let path = world.live()[0].path();
+    world.run().exits(0);
+    world.advance("6d");
+    world.run_to_rest();
+    world.reconfigure("{credential}\" }]", "{credential}\", value = \"{api_key}\" }]");
+    world.advance("90d");
+    world.run().exits(3);
+    assert_eq!(finding(&world, &path), ["parked"]);
+    let status = world.keyrota("status");
+    assert!(status.stderr.contains("there is no field `api_key`"), "{}", status.stderr);
+    assert_eq!(world.live().len(), 1, "one more would be one more to end");
+}
+
+#[test]
+fn whoever_was_told_of_a_version_that_is_no_more_is_told_of_the_next() {
+    let world = World::with_policy(
+        "--consumer-orgs 1 --apps 1 --age 91d",
+        "consumers = [{ name = \"billing\", tell = { file = \"told.json\" } }]",
+    );
+    let told = || {
+        let text = std::fs::read_to_string(world.folder().join("told.json")).unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()["data"]["version"].clone()
+    };
+    world.run().exits(0);
+    assert_eq!(told(), 2);
+    let (_, new) = old_and_new(&world);
+    world.tamper(&json!({
+        "action": "delete_credential", "consumer_org": new.consumer_org, "app": new.app, "name": new.name,
+    }));
+    world.run();
+    world.run();
+    assert_eq!(told(), 3);
 }

@@ -49,6 +49,9 @@ pub(crate) async fn waive(
     let within = parse_period(within).map_err(|why| {
         Complaint::new(Code::Input, format!("`--within {within}` is no period")).cause(why).state("nothing was changed")
     })?;
+    if within.is_zero() {
+        return Err(Complaint::new(Code::Input, "a waiver of no time answers for nothing").state("nothing was changed"));
+    }
     if within.as_hours() > WAIVER_DAYS_MAX * 24 {
         return Err(Complaint::new(Code::Input, format!("a waiver lasts {WAIVER_DAYS_MAX} days at most"))
             .state("nothing was changed"));
