@@ -360,8 +360,11 @@ fn only_the_owner_may_read_the_files() {
 }
 
 /// Schemas as they were released, with rows of that time. A released schema never changes: a new one is a further
-/// migration and a further line here. Until the first release, copy `migrations/V1__start.sql` over its file.
-const PAST: &[(&str, &str)] = &[(include_str!("past/V1.schema.sql"), include_str!("past/V1.rows.sql"))];
+/// migration and a further line here. Until the next release, copy the newest migration over its file.
+const PAST: &[(&str, &str)] = &[
+    (include_str!("past/V1.schema.sql"), include_str!("past/V1.rows.sql")),
+    (include_str!("past/V2.schema.sql"), include_str!("past/V2.rows.sql")),
+];
 
 #[test]
 fn every_past_schema_opens_and_becomes_the_newest() {
@@ -385,6 +388,9 @@ fn every_past_schema_opens_and_becomes_the_newest() {
             let at = domain::SecretPath::parse("apic/acme/shop").unwrap();
             let content = db.kept("local").content(&at, None).await.unwrap().unwrap();
             assert_eq!((content.number, content.sealed.0, content.labels.pending), (1, vec![0x11], Some(2)));
+            let holdings = db.holdings().await.unwrap();
+            assert_eq!(holdings.len(), 1, "what was delivered is inspected");
+            assert_eq!(holdings[0].fingerprint, domain::Fingerprint([7; 32]));
         });
         let (opened, newest) = (schema(dir.path()), schema(fresh.path()));
         for (ours, theirs) in opened.iter().zip(&newest) {
