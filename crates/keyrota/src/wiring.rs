@@ -39,6 +39,9 @@ pub(crate) fn with_drivers<T>(then: impl FnOnce(&Drivers<'_>) -> T) -> T {
     then(&Drivers { issuers: &issuers, stores: &stores, notifiers: &notifiers })
 }
 
+/// Channels to people, by their names.
+pub(crate) type Channels = Vec<(String, Arc<dyn Notifier>)>;
+
 /// A configuration with its database and keys.
 #[derive(Debug, Clone)]
 pub(crate) struct Opened {
@@ -117,7 +120,7 @@ impl Opened {
     }
 
     /// Every configured channel to people, in the order of the file.
-    pub(crate) fn notifiers(&self) -> Result<Vec<(String, Arc<dyn Notifier>)>, Complaint> {
+    pub(crate) fn notifiers(&self) -> Result<Channels, Complaint> {
         self.config
             .notifiers
             .iter()
