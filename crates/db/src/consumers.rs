@@ -136,7 +136,8 @@ impl Db {
         .await
     }
 
-    /// What an inspection found at a destination; `None`: all is as delivered.
+    /// What an inspection found at a destination; `None`: all is as delivered. Of a rotation that began meanwhile it says
+    /// nothing, and is not kept.
     ///
     /// # Errors
     /// Those of the database.
@@ -153,10 +154,11 @@ impl Db {
                 Unit::new().run(sql, values![id, &*at.store, at.path.as_str()], Rows::Any)
             }
             Some(what) => {
-                let sql = "INSERT INTO drift (credential_id, store, path, what, seen_at) VALUES ($1, $2, $3, $4, $5)
+                let sql = "INSERT INTO drift (credential_id, store, path, what, seen_at)
+                    SELECT $1, $2, $3, $4, $5 FROM credential WHERE id = $1 AND rotation_id IS NULL
                     ON CONFLICT (credential_id, store, path) DO UPDATE SET what = excluded.what";
                 let values = values![id, &*at.store, at.path.as_str(), drifted_word(what), now];
-                Unit::new().run(sql, values, Rows::Exactly(1))
+                Unit::new().run(sql, values, Rows::Any)
             }
         };
         self.write(unit).await
@@ -193,4 +195,105 @@ pub enum RecordReadError {
     Read(#[from] ReadError),
     #[error("the read could not be recorded")]
     Write(#[from] WriteError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    async fn run(db: &Db, sql: &'static str) {
+        db.write(Unit::new().run(sql, values![], Rows::Any)).await.unwrap();
+    }
+
+    /// One credential whose first version went to two places and its second, after the policy had changed, to one.
+    async fn delivered() -> Db {
+        let db = Db::in_memory().unwrap();
+        run(
+            &db,
+            "INSERT INTO credential (id, credential, issuer, parent, kind, name, title, locator, protected,
+                parent_enabled, stray, first_seen_at, attempts, parked)
+            VALUES (1, 'apic/web', 'apic', 'shop', 'key', 'web', '', '', 0, 1, 0, 0, 0, 0)",
+        )
+        .await;
+        run(
+            &db,
+            "INSERT INTO version (credential_id, number, handle, name, title, origin, created_at, presence, sealed)
+            VALUES (1, 1, 'h1', 'web', '', 'issued', 0, 'listed', x'01'),
+                (1, 2, 'h2', 'web', '', 'issued', 0, 'listed', x'02')",
+        )
+        .await;
+        run(
+            &db,
+            "INSERT INTO delivery (credential_id, rotation_id, version, store, path, store_version, fingerprint,
+                written_at, promoted_at, confirmed_at)
+            VALUES (1, 'r1', 1, 'bao', 'old', '1', zeroblob(32), 1, 1, 1),
+                (1, 'r1', 1, 'bao', 'web', '1', zeroblob(32), 1, 1, 1),
+                (1, 'r2', 2, 'bao', 'web', '2', zeroblob(32), 2, 2, 2)",
+        )
+        .await;
+        db
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    #[test]
+    fn a_place_that_only_an_older_version_reached_holds_nothing() {
+        wait(async {
+            let db = delivered().await;
+            let holdings = db.holdings().await.unwrap();
+            let held: Vec<_> = holdings.iter().map(|one| (one.destination.path.as_str(), one.version.0)).collect();
+            assert_eq!(held, [("web", 2)], "a repair of the other one would bring version 1 back everywhere");
+            run(&db, "UPDATE version SET revoked_at = 3 WHERE number = 2").await;
+            let paths: Vec<_> = db.holdings().await.unwrap().into_iter().map(|one| one.version.0).collect();
+            assert_eq!(paths, [1, 1], "somebody went back");
+        });
+    }
+
+    #[test]
+    fn what_was_found_before_a_rotation_began_is_not_said_of_it() {
+        wait(async {
+            let db = delivered().await;
+            let holding = db.holdings().await.unwrap().remove(0);
+            let drifted = async || db.holdings().await.unwrap()[0].drifted;
+            db.record_drift(&holding, Some(Drifted::Gone), at(1)).await.unwrap();
+            assert!(drifted().await);
+            db.record_drift(&holding, None, at(2)).await.unwrap();
+            run(&db, "UPDATE credential SET rotation_id = 'r3'").await;
+            db.record_drift(&holding, Some(Drifted::Gone), at(3)).await.unwrap();
+            run(&db, "UPDATE credential SET rotation_id = NULL").await;
+            assert!(!drifted().await);
+        });
+    }
+
+    #[test]
+    fn nothing_is_repaired_of_what_is_held_asked_for_or_on_its_way() {
+        wait(async {
+            for stop in [
+                "UPDATE credential SET hold_since = 1",
+                "UPDATE credential SET request_cause = 'compromised'",
+                "UPDATE credential SET rotation_id = 'r3'",
+                "UPDATE credential SET parked = 1",
+            ] {
+                let db = delivered().await;
+                let repair = async || {
+                    let rotation = RotationId::new("r4");
+                    db.open_repair(1, (&rotation, &Cause::Repair), VersionNumber(2), at(9)).await
+                };
+                run(&db, stop).await;
+                assert!(matches!(repair().await, Err(WriteError::GuardMissed { .. })), "{stop}");
+                run(
+                    &db,
+                    "UPDATE credential SET hold_since = NULL, request_cause = NULL, rotation_id = NULL, parked = 0",
+                )
+                .await;
+                repair().await.unwrap();
+            }
+        });
+    }
 }

@@ -66,7 +66,8 @@ impl Db {
                 WHEN rotation_id IS NULL THEN $3 END
             WHERE id = $1";
         let values = values![id, word.by, word.reason];
-        self.write(Unit::new().run(sql, values, Rows::Exactly(1)).and(decision(id, "rotate", word))).await
+        let unit = Unit::new().run(sql, values, Rows::Exactly(1)).and(looked_at_anew(id));
+        self.write(unit.and(decision(id, "rotate", word))).await
     }
 
     /// Others know the credential: it is replaced at once. A rotation under way, whatever began it, goes on as one that
@@ -215,7 +216,16 @@ pub(crate) fn compromised(id: i64, word: Word<'_>) -> Unit {
                 ELSE rotation_cause END
             WHERE id = $1";
     let values = values![id, word.by, word.reason];
-    Unit::new().run(sql, values, Rows::Exactly(1)).and(decision(id, "compromised", word))
+    let unit = Unit::new().run(sql, values, Rows::Exactly(1)).and(looked_at_anew(id));
+    unit.and(decision(id, "compromised", word))
+}
+
+/// What is written and not promoted is written once more, which adds no version: where somebody else wrote in between, the
+/// promotion would otherwise compare with what is there no longer, however often a person asked for it.
+fn looked_at_anew(id: i64) -> Unit {
+    let sql = "DELETE FROM delivery WHERE credential_id = $1 AND promoted_at IS NULL
+        AND rotation_id = (SELECT c.rotation_id FROM credential c WHERE c.id = $1)";
+    Unit::new().run(sql, values![id], Rows::Any)
 }
 
 pub(crate) fn decision(id: i64, decision: &str, word: Word<'_>) -> Unit {

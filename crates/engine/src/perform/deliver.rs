@@ -246,11 +246,12 @@ impl Work<'_> {
     }
 }
 
-/// Where a store has labels, `current` is what readers get. Where it has none, they get the last write, and the
-/// fingerprint is what was recorded with it.
+/// Where a store has labels, `current` is what readers get; where it has none, the last write. Its content decides, so that
+/// a person who puts the value right by hand, as a version of their own, has put it right. Where no content is told, the
+/// version does.
 fn reads_ours(state: &StoreState, ours: &StoreVersion, fingerprint: Fingerprint) -> bool {
     let read = state.labelled(Label::Current);
-    read.is_some_and(|read| read.version == *ours && read.fingerprint.is_none_or(|have| have == fingerprint))
+    read.is_some_and(|read| read.fingerprint.map_or(read.version == *ours, |have| have == fingerprint))
 }
 
 fn not_read(error: db::ReadError) -> StepEnd {

@@ -58,6 +58,7 @@ fn a_value_overwritten_by_hand_before_retirement_keeps_the_old_credential() {
     let world = World::new("--consumer-orgs 1 --apps 1 --age 95d");
     let path = world.live()[0].path();
     world.run().exits(0);
+    let ours = get(&world, &path);
     put(&world, &path, &json!({ "client_id": "someone", "client_secret": "else's" }));
     world.advance("6d");
     world.run().exits(3);
@@ -66,6 +67,26 @@ fn a_value_overwritten_by_hand_before_retirement_keeps_the_old_credential() {
     assert!(status.stderr.contains("somebody else wrote there"), "{}", status.stderr);
     let (old, new) = old_and_new(&world);
     assert!(old.live && new.live);
+    put(&world, &path, &ours);
+    world.keyrota(&format!("credential rotate {path}")).exits(0);
+    assert_eq!(world.live().len(), 1, "put right by hand, it goes on");
+}
+
+#[test]
+fn a_value_written_by_hand_before_the_promotion_stops_it_until_a_person_says_so() {
+    let world = World::new("--consumer-orgs 1 --apps 1 --age 95d");
+    let path = world.live()[0].path();
+    let killed = world.perform("run", world.command("run --once").env("KEYROTA_CRASH_AT", "verify:begun"), "");
+    assert!(killed.signal.is_some());
+    let theirs = json!({ "client_id": "someone", "client_secret": "else's" });
+    put(&world, &path, &theirs);
+    world.run().exits(3);
+    let status = world.keyrota("status");
+    assert!(status.stderr.contains("between our writing and our promotion"), "{}", status.stderr);
+    assert_eq!(get(&world, &path), theirs);
+    world.keyrota(&format!("credential rotate {path}")).exits(0);
+    let (_, new) = old_and_new(&world);
+    assert_eq!(get(&world, &path)["client_id"], new.client_id.as_str());
 }
 
 #[test]

@@ -186,11 +186,13 @@ fn show_text(surveyed: &Surveyed, deliveries: &[db::Delivered]) -> String {
     text.push_str("versions\n");
     for version in &observed.versions {
         let current = observed.current().is_some_and(|current| current.number == version.number);
-        let state = match (current, version.dead_at, version.is_live()) {
-            (true, ..) => "current",
-            (_, Some(_), _) => "proved dead",
-            (_, None, true) => "live",
-            (_, None, false) => "revoked",
+        let state = match version.dead_at {
+            _ if current => "current",
+            Some(_) => "proved dead",
+            None if version.is_live() => "live",
+            None if version.revoked_at.is_some() => "revoked",
+            None if version.is_prepared() => "chosen, not issued yet",
+            None => "gone",
         };
         text.push_str(&format!(
             "  {}  {state}  {}  made {}  {}\n",
