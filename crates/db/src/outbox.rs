@@ -14,6 +14,9 @@ const CHUNK: usize = 500;
 /// How long what was sent is kept as evidence, and to know it again. Rotations take less, even patient ones.
 const KEPT_FOR: Duration = Duration::from_hours(120 * 24);
 
+/// What was told further in the future than this was told by a clock that was wrong, and silences nothing.
+const CLOCK_ERROR_MIN: Duration = Duration::from_hours(24);
+
 /// A notice for one recipient of one channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addressed {
@@ -66,7 +69,7 @@ const INSERT: &str = "INSERT INTO notice (id, notifier, recipient, kind, subject
         message, attempts, retry_at, error, sent_at)
     SELECT (SELECT coalesce(max(id), 0) + 1 FROM notice), $1, $2, $3, $4, $5, $6, $7, $8, $9, NULL, 0, NULL, NULL, NULL
     WHERE NOT EXISTS (SELECT 1 FROM notice WHERE about = $5 AND notifier = $1 AND recipient = $2
-        AND (sent_at IS NULL OR at > $10))";
+        AND (sent_at IS NULL OR (at > $10 AND at < $11)))";
 
 impl Db {
     /// Posts notices, brings what still waits up to what is true now of its subject, and notes how far the journal has
@@ -226,7 +229,9 @@ fn insert(unit: Unit, one: &Addressed) -> Unit {
     let Notice { kind, subject, about, at, what, state, advice } = &one.notice;
     // Told once: any that was ever posted counts.
     let since = one.again_after.map_or(Timestamp::MIN, |after| at.saturating_sub(after).unwrap_or(Timestamp::MIN));
-    let values = values![&one.notifier, &one.recipient, kind.word(), subject, about, *at, what, state, advice, since];
+    let heard_by = at.saturating_add(CLOCK_ERROR_MIN).unwrap_or(Timestamp::MAX);
+    let values =
+        values![&one.notifier, &one.recipient, kind.word(), subject, about, *at, what, state, advice, since, heard_by];
     unit.run(INSERT, values, Rows::Any)
 }
 

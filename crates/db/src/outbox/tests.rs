@@ -57,6 +57,22 @@ fn the_same_thing_is_told_again_only_when_its_time_has_come() {
 }
 
 #[test]
+fn a_clock_that_was_wrong_for_a_while_silences_nothing() {
+    wait(async {
+        let db = Db::in_memory().unwrap();
+        for (hour, expected) in [(24 * 365, 1), (0, 1), (1, 0), (-1, 0), (25, 1)] {
+            db.post(&[notice("stuck", hour, Some(Duration::from_hours(24)))], &[], 1, at(hour)).await.unwrap();
+            let waiting = db.waiting_notices().await.unwrap();
+            assert_eq!(waiting.len(), expected, "{hour}");
+            if let [one] = waiting.as_slice() {
+                db.bind_message(one, one.id, &format!("m{hour}")).await.unwrap();
+                db.message_sent(&format!("m{hour}"), Sent::Taken, at(hour)).await.unwrap();
+            }
+        }
+    });
+}
+
+#[test]
 fn what_is_in_doubt_goes_out_as_it_was_and_what_failed_with_what_came_since() {
     wait(async {
         let db = Db::in_memory().unwrap();
