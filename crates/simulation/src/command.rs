@@ -22,9 +22,10 @@ pub fn simulate(words: &[String], print: &mut dyn FnMut(&str)) -> Result<bool, S
         ["--mutants", ref only @ ..] => Ok(crate::mutants::hunt_all(only, print)),
         #[cfg(not(feature = "mutants"))]
         ["--mutants", ..] => Err("this build knows no mutants: use `cargo xtask simulate --mutants`".to_owned()),
-        _ => {
-            Err(format!("use --seed N, --seeds N [--from N], --single-faults, --stories N or --mutants ({} worlds)", matrix().len()))
-        }
+        _ => Err(format!(
+            "use --seed N, --seeds N [--from N], --single-faults, --stories N or --mutants ({} worlds)",
+            matrix().len()
+        )),
     }
 }
 

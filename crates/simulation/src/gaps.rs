@@ -1,7 +1,7 @@
 //! Kinds of platform that leave a gap by nature: where the new version kills the old one, and where versions expire.
 //! What is promised there is that the gap is short, and only where the facts make one.
 
-use domain::Timestamp;
+use domain::{Duration, Timestamp};
 use driver::{DriverError, Kind};
 
 use crate::{
@@ -12,6 +12,9 @@ use crate::{
 
 /// Between the platform's change and the last promotion: one trial and one call a destination, and one to spare.
 const CALLS_TO_SPARE: usize = 2;
+/// A child follows its parent within a few runs.
+const MINTED_ANEW_WITHIN: Duration = Duration::from_hours(96);
+
 /// Where the platform chooses the value, it can be written only now: two more calls a destination.
 const CALLS_TO_WRITE: usize = 2;
 
@@ -76,6 +79,22 @@ impl World {
     pub(crate) fn served(&self, destination: &domain::Destination) -> Option<usize> {
         let slot = self.shelves.get(&*destination.store)?.slots.get(destination.path.as_str())?;
         self.platform.by_secret(slot.read()?)
+    }
+
+    /// What was minted with a version that is long gone is minted anew, unless somebody interfered.
+    pub(crate) fn check_children(&mut self) {
+        let since = |at: Timestamp, now: Timestamp| now.duration_since(at) > MINTED_ANEW_WITHIN;
+        for child in 0..self.platform.parents.len() {
+            let Some(parent) = self.platform.kind(child).minted_from else { continue };
+            let place = self.policies[child].deliver[0].clone();
+            let Some(one) = self.served(&place).map(|index| &self.platform.minted[index]) else { continue };
+            let gone = one.minted_with.and_then(|with| self.platform.minted[with].removed);
+            let old = gone.is_some_and(|gone| since(gone.at, self.now)) && since(self.disturbed_at, self.now);
+            if old && one.made_by == Who::Us && self.serves(parent) && !self.platform.kind(child).protected {
+                let words = || format!("c{child} is still what was minted before c{parent} turned");
+                return self.breach(Promise::Liveness, words);
+            }
+        }
     }
 
     /// Something happened that the engine did not do.

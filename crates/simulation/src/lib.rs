@@ -18,6 +18,7 @@ mod goal;
 mod issuer;
 mod kind;
 mod matrix;
+mod mistakes;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod people;
@@ -39,6 +40,7 @@ pub use command::simulate;
 pub use event::{Act, Event, Events, Fault, Verb};
 pub use kind::{Family, Kind};
 pub use matrix::matrix;
+pub use mistakes::undocumented;
 pub use play::{Played, play};
 pub use promises::{Breach, Promise};
 pub use real_driver::{Mishap, Outcome, RealFaults, play_real_driver, real_faults};

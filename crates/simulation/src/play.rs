@@ -93,6 +93,7 @@ impl Player<'_> {
                 self.stage.check_records();
             }
             self.stage.check_expired();
+            self.stage.world().check_children();
             if self.stage.world().breach.is_some() {
                 return run;
             }

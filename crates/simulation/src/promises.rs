@@ -15,6 +15,9 @@ use crate::{
 /// What the engine saw of a store may be as old as this when it revokes: half an hour, and two answers that come late.
 const PROOF_AGE: Duration = Duration::from_mins(45);
 
+/// The engine's estimate of the platform's clock is off by less.
+const CLOCKS_DIFFER: Duration = Duration::from_mins(2);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Promise {
     NeverWithoutAWorkingCredential,
@@ -295,9 +298,10 @@ impl Stage {
         }
     }
 
-    /// What is minted from another one does not turn while that one does: consumers would lose both halves at once.
+    /// What is minted from another one does not turn while that one does: consumers would lose both halves at once. Watched
+    /// until anybody interferes: a parent may turn again while its child follows the turn before.
     pub(crate) fn check_pair(&self, credential: usize) {
-        let (own, parent) = {
+        let (own, parent, run_began) = {
             let world = self.world();
             let Some(parent) = world.platform.kind(credential).minted_from else { return };
             let third = |index: usize| {
@@ -305,17 +309,19 @@ impl Stage {
                 let life = one.expires_at.map(|end| end.duration_since(one.created_at));
                 life.is_some_and(|life| world.now.duration_since(one.created_at) < life / 3)
             };
-            if !world.platform.live_of(credential, world.now).any(third) || world.disturbed_at >= world.run_began {
+            if !world.platform.live_of(credential, world.now).any(third) || world.disturbed_at > world.began {
                 return;
             }
-            (people::identifier(&world, credential), people::identifier(&world, parent))
+            (people::identifier(&world, credential), people::identifier(&world, parent), world.run_began)
         };
         let (mut turns, mut asked_for) = (false, false);
         self.scan(|entry| {
             let observed = &entry.observed;
             let rotation = observed.rotation.as_ref();
             let both = observed.versions.iter().filter(|version| version.is_live()).count() > 1;
-            turns |= observed.credential == parent && both && rotation.is_some();
+            // One that begins in this very run may be the next after the one that the child follows.
+            let before = rotation.is_some_and(|rotation| run_began.duration_since(rotation.started_at) > CLOCKS_DIFFER);
+            turns |= observed.credential == parent && both && before;
             let because = rotation.map(|rotation| &rotation.cause);
             asked_for |= observed.credential == own && because != Some(&domain::Cause::ParentTurned);
         });

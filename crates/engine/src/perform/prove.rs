@@ -98,11 +98,11 @@ impl Work<'_> {
         ticket: &Ticket,
     ) -> Result<Outcome, StepEnd> {
         let facts = &self.entry.observed.facts;
-        let ours = facts.ending == Ending::Revoked || planted("persons_part_taken_over");
+        let ours = facts.ending == Ending::Revoked;
         let now = self.engine.now(self.issuer);
         let spreads = if ours { facts.propagation.saturating_add(planner::PROOF_AGE_MAX) } else { facts.propagation };
         let retired = self.entry.observed.rotation.as_ref().and_then(|rotation| rotation.from) == Some(version.number);
-        if retired && now.duration_since(since) > spreads && !planted("revocation_never_taken_back") {
+        if retired && now.duration_since(since) > spreads {
             return Ok(Outcome::StillThere { version: version.number });
         }
         if !ours {

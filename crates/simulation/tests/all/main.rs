@@ -1,6 +1,6 @@
 //! Every single fault, and as many random worlds as there is time for.
 
-use simulation::{Scenario, play, shrink, single_faults};
+use simulation::{Scenario, play, shrink, single_faults, undocumented};
 
 mod real_driver;
 mod regressions;
@@ -45,4 +45,9 @@ fn the_same_seed_tells_the_same_story() {
         assert!(!told.contains("s3cr3t"), "seed {seed}: a secret stands in the story");
         assert_eq!(told, story(seed), "seed {seed}");
     }
+}
+
+#[test]
+fn every_planted_mistake_stands_on_the_page_of_the_promises() {
+    assert_eq!(undocumented(), Vec::<String>::new(), "docs/concepts/guarantees.md and the list of mistakes differ");
 }
