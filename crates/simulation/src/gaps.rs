@@ -81,7 +81,7 @@ impl World {
         self.platform.by_secret(slot.read()?)
     }
 
-    /// What was minted with a version that is long gone is minted anew, unless somebody interfered.
+    /// What was minted with a version that is long gone is minted anew. Watched until anybody interferes.
     pub(crate) fn check_children(&mut self) {
         let since = |at: Timestamp, now: Timestamp| now.duration_since(at) > MINTED_ANEW_WITHIN;
         for child in 0..self.platform.parents.len() {
@@ -89,7 +89,7 @@ impl World {
             let place = self.policies[child].deliver[0].clone();
             let Some(one) = self.served(&place).map(|index| &self.platform.minted[index]) else { continue };
             let gone = one.minted_with.and_then(|with| self.platform.minted[with].removed);
-            let old = gone.is_some_and(|gone| since(gone.at, self.now)) && since(self.disturbed_at, self.now);
+            let old = gone.is_some_and(|gone| since(gone.at, self.now)) && self.disturbed_at <= self.began;
             if old && one.made_by == Who::Us && self.serves(parent) && !self.platform.kind(child).protected {
                 let words = || format!("c{child} is still what was minted before c{parent} turned");
                 return self.breach(Promise::Liveness, words);
