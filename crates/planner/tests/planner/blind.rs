@@ -1,8 +1,8 @@
 //! The safety rules can be broken: each of these planners overlooks one thing, and each is found out.
 
 use domain::{
-    Cause, Duration, Ending, IssuerFacts, Minting, Observed, Overlap, Performer, Policy, Presence, RetireWhen,
-    Timestamp, Version,
+    Acknowledgement, Cause, Consumer, Duration, Ending, IssuerFacts, Minting, Observed, Overlap, Performer, Policy,
+    Presence, RetireWhen, Timestamp, Version, Waiver,
 };
 
 use crate::{
@@ -118,4 +118,24 @@ fn whoever_overlooks_protection_is_found_out() {
     let mut world = world(|_| {});
     world.observed.protected = true;
     check("protected", world, |seen| seen.protected = false);
+}
+
+#[test]
+fn whoever_overlooks_a_consumer_is_found_out() {
+    let consumer = Consumer { name: "billing".into(), lag: days(3), told: true, acknowledges: true };
+    let mut with_consumer = world(|_| {});
+    with_consumer.policy.consumers = [consumer.clone()].into();
+    check("told twice", with_consumer.clone(), |seen| seen.told.clear());
+    check("was not told", with_consumer.clone(), |seen| {
+        seen.told = vec!["billing".into()];
+        let to = seen.rotation.as_ref().and_then(|rotation| rotation.to);
+        let at = Timestamp::MAX;
+        seen.acknowledged =
+            to.map(|version| Acknowledgement { consumer: "billing".into(), version, at }).into_iter().collect();
+    });
+    with_consumer.policy.consumers = [Consumer { told: false, ..consumer }].into();
+    check("has not said that it runs the successor", with_consumer, |seen| {
+        let (by, reason) = ("vera".to_owned(), "a test".to_owned());
+        seen.waivers = vec![Waiver { consumer: Some("billing".into()), by, reason, until: Timestamp::MAX }];
+    });
 }
