@@ -12,6 +12,7 @@ use std::{
 
 use db::{Access, Db};
 use domain::SecretPath;
+use promises::use_path;
 use secret::{Keyring, RootKey, Secret};
 use stores::embedded::EmbeddedReader;
 
@@ -90,12 +91,17 @@ pub(crate) struct Consumer {
 impl Consumer {
     /// Until something is delivered, an application uses the pair that it has had all along.
     pub(crate) fn start(world: &World, estate: &[Known]) -> Self {
+        Self::paced(world, estate, PACE)
+    }
+
+    /// With so much time between two calls.
+    pub(crate) fn paced(world: &World, estate: &[Known], pace: Duration) -> Self {
         let apps: Vec<(String, Pair)> = estate.iter().map(|one| (one.path(), pair(one))).collect();
         let rounds: Arc<(Mutex<u64>, Condvar)> = Arc::default();
         let (stop, stopped) = mpsc::channel();
         let (reader, gateway) = (Reader::new(world), world.gateway());
         let told = rounds.clone();
-        let thread = std::thread::spawn(move || consume(apps, reader, gateway, &stopped, &told));
+        let thread = std::thread::spawn(move || consume((apps, pace), reader, gateway, &stopped, &told));
         Self { stop, rounds, thread: Some(thread) }
     }
 
@@ -126,7 +132,7 @@ impl Consumer {
 }
 
 fn consume(
-    mut apps: Vec<(String, Pair)>,
+    (mut apps, pace): (Vec<(String, Pair)>, Duration),
     mut reader: Reader,
     mut gateway: Client,
     stop: &mpsc::Receiver<()>,
@@ -135,17 +141,18 @@ fn consume(
     let mut account = Account::default();
     loop {
         for (path, pair) in &mut apps {
-            for fresh in [false, true] {
-                if fresh && let Some(read) = reader.read(path) {
-                    *pair = read;
-                }
-                let status = gateway.ping(&pair.client_id, &pair.client_secret);
+            for reads in [false, true] {
+                let read = if reads { reader.read(path) } else { None };
+                let fresh = read.is_some();
+                *pair = read.unwrap_or_else(|| pair.clone());
+                let address = use_path("app", path, &pair.client_id, fresh);
+                let status = gateway.call_with(&address, &pair.client_id, &pair.client_secret);
                 account.calls += 1;
                 if status != 200 {
                     account.failures.push(format!("{path} with {}: {status}", pair.client_id));
                 }
             }
-            match stop.recv_timeout(PACE) {
+            match stop.recv_timeout(pace) {
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => return account,
             }

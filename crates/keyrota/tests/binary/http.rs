@@ -29,7 +29,12 @@ impl Client {
 
     /// The status of a call to the protected API with this pair.
     pub(crate) fn ping(&mut self, client_id: &str, client_secret: &str) -> u16 {
-        self.get("/ping", &[("x-ibm-client-id", client_id), ("x-ibm-client-secret", client_secret)]).status
+        self.call_with("/ping", client_id, client_secret)
+    }
+
+    /// The same at an address of the caller's.
+    pub(crate) fn call_with(&mut self, path: &str, client_id: &str, client_secret: &str) -> u16 {
+        self.get(path, &[("x-ibm-client-id", client_id), ("x-ibm-client-secret", client_secret)]).status
     }
 
     #[track_caller]
