@@ -77,10 +77,10 @@ impl Errands {
         let mut world = stage.world();
         // The gate has to be open as before a revocation of ours.
         let old = old.and_then(|handle| world.platform.by_handle(handle));
-        if let (Ask::Revoke { .. }, Some(old)) = (task.ask, old) {
-            if world.platform.minted[old].is_live(world.now) {
-                world.may_end(credential, old);
-            }
+        if let (Ask::Revoke { .. }, Some(old)) = (task.ask, old)
+            && world.platform.minted[old].is_live(world.now)
+        {
+            world.may_end(credential, old);
         }
         let mut errand = Errand { credential, acts_at: world.now, mistakes: Vec::new(), made: None };
         if !self.fallible {
@@ -133,7 +133,7 @@ impl Errand {
     fn issue(&mut self, world: &mut World, mistake: Option<Mistake>, old: Option<&str>) -> Option<HandOver> {
         let file = |world: &World, index: usize| {
             let one = &world.platform.minted[index];
-            Some(Secret::from_text(&format!("{} {}", one.handle, one.secret)))
+            Some(Secret::from_text(format!("{} {}", one.handle, one.secret)))
         };
         let wrong = |content| Some(HandOver { content, right: false });
         match mistake {

@@ -36,13 +36,13 @@ mod store;
 mod survey;
 mod terms;
 
+pub use self::promises::{Breach, Promise};
 pub use command::simulate;
 pub use event::{Act, Event, Events, Fault, Verb};
 pub use kind::{Family, Kind};
 pub use matrix::matrix;
 pub use mistakes::undocumented;
 pub use play::{Played, play};
-pub use promises::{Breach, Promise};
 pub use real_driver::{Mishap, Outcome, RealFaults, play_real_driver, real_faults};
 pub use scenario::Scenario;
 pub use shrink::shrink;

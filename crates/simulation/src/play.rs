@@ -10,6 +10,7 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
+use ::promises::Account;
 use db::Journal;
 use domain::{Duration, Timestamp};
 use driver::Issuer as _;
@@ -324,10 +325,9 @@ impl Player<'_> {
 
     /// No secret stands in what the engine writes in clear.
     fn look_for_secrets(&self, lines: &[db::JournalLine]) {
-        let leak = lines.iter().any(|line| format!("{line:?}").contains("s3cr3t"));
-        if leak {
-            self.stage.world().breach(Promise::SecretsStaySecret, || "a secret in the journal".to_owned());
-        }
+        let texts = lines.iter().map(|line| ("the journal".to_owned(), format!("{line:?}"))).collect();
+        let account = Account { texts, secrets: vec!["s3cr3t".to_owned()], ..Account::default() };
+        self.stage.world().hold_against(&account);
     }
 }
 

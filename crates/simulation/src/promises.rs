@@ -1,7 +1,8 @@
-//! The promises, as they look from outside. Named as the design names them.
+//! The promises, as they look from outside, watched at the very moment of each effect. What can be told afterwards is
+//! the business of the checks that all worlds share.
 
-use std::fmt;
-
+use ::promises::{Account, Record, Version, always};
+pub use ::promises::{Breach, Promise};
 use domain::{Duration, Ending, Origin, Performer, RetireWhen, SUCCESSOR_SUFFIX};
 
 use crate::{
@@ -18,44 +19,19 @@ const PROOF_AGE: Duration = Duration::from_mins(45);
 /// The engine's estimate of the platform's clock is off by less.
 const CLOCKS_DIFFER: Duration = Duration::from_mins(2);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Promise {
-    NeverWithoutAWorkingCredential,
-    NothingLost,
-    NeverTheWrongPlace,
-    NeverRemovedInUse,
-    NeverTouched,
-    NeverMoreThanTheIssuerAllows,
-    DeadMeansProvedDead,
-    SmallBlastRadius,
-    PeoplesSteps,
-    Evidence,
-    SecretsStaySecret,
-    /// Once faults end, everything reaches its goal within a bound.
-    Liveness,
-    /// At its goal, the engine changes nothing.
-    QuietAtRest,
-}
-
-/// A promise that did not hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Breach {
-    pub promise: Promise,
-    pub words: String,
-}
-
-impl fmt::Display for Breach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {}", self.promise, self.words)
-    }
-}
-
 impl World {
     pub(crate) fn breach(&mut self, promise: Promise, words: impl FnOnce() -> String) {
         if self.breach.is_none() {
             let breach = Breach { promise, words: words() };
             self.tell(|| format!("BROKEN  {breach}"));
             self.breach = Some(breach);
+        }
+    }
+
+    /// Holds an account against the checks that all worlds share.
+    pub(crate) fn hold_against(&mut self, account: &Account) {
+        for Breach { promise, words } in always(account) {
+            self.breach(promise, || words);
         }
     }
 
@@ -333,16 +309,13 @@ impl Stage {
 
     /// What the inventory says must be so at the platform.
     pub(crate) fn check_records(&self) {
-        let (mut dead, mut proved) = (Vec::new(), Vec::new());
+        let (mut account, mut proved) = (Account::default(), Vec::new());
         self.scan(|entry| {
+            account.records.extend(Record::all(&entry.observed).filter(|record| record.dead));
             let promoted = entry.observed.rotation.as_ref().is_some_and(domain::Rotation::promoted);
             let ours = |version: &domain::Version| version.origin == Origin::Issued;
-            proved.extend((promoted || entry.observed.current().is_some_and(ours)).then(|| entry.observed.credential));
-            for version in &entry.observed.versions {
-                if version.dead_at.is_some() {
-                    dead.push((version.handle.to_string(), version.secret_held));
-                }
-            }
+            proved
+                .extend((promoted || entry.observed.current().is_some_and(ours)).then_some(entry.observed.credential));
         });
         let mut world = self.world();
         for credential in 0..world.policies.len() {
@@ -351,15 +324,20 @@ impl Stage {
                 world.proved.insert(name);
             }
         }
-        for (handle, held) in dead {
-            let index = world.platform.by_handle(&handle).unwrap();
-            let version = &world.platform.minted[index];
-            if version.came_back {
-                continue;
-            }
-            if version.is_live(world.now) || held && version.is_accepted(world.now) {
-                world.breach(Promise::DeadMeansProvedDead, || format!("{handle} is called dead and is accepted"));
+        for record in &account.records {
+            let version = &world.platform.minted[world.platform.by_handle(&record.handle).unwrap()];
+            // What a person brought back after it was proved dead is theirs.
+            if !version.came_back {
+                account.versions.push(Version {
+                    handle: record.handle.clone(),
+                    credential: record.credential.clone(),
+                    made: (version.created_at, ::promises::Who::Person),
+                    ended: (!version.is_live(world.now)).then_some((world.now, ::promises::Who::Itself)),
+                    accepted: version.is_accepted(world.now),
+                    untouchable: false,
+                });
             }
         }
+        world.hold_against(&account);
     }
 }

@@ -34,7 +34,7 @@ impl Scenario {
     /// A world with everything in it, decided by the seed alone.
     pub fn random(seed: u64) -> Self {
         let mut scenario = Self::overlapping(seed);
-        let mut more = Random::new(seed ^ 0x006d_6f72_65);
+        let mut more = Random::new(seed ^ 0x6d6f_7265);
         if more.below(3) > 0 {
             scenario.terms.vary(&mut more);
         }
