@@ -125,7 +125,7 @@ fn a_month_of_tokens_without_a_gap() {
 
     while month.hour < DAYS * 24 {
         match month.hour / 24 {
-            9 if month.hour % 24 == 0 => {
+            9 if month.hour.is_multiple_of(24) => {
                 month.run();
                 month.world.fault("error:1");
                 month.pass(6);
