@@ -7,6 +7,7 @@ use driver::{DriverError, Effect, HttpResponse, Kind};
 use secret::Secret;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use url::Url;
 
 /// The platform's own words are quoted up to here: its sentences are shorter, and a page of HTML is no message.
 const MESSAGE_CHARS_MAX: usize = 200;
@@ -59,8 +60,8 @@ pub(super) fn is_gone(response: &HttpResponse) -> bool {
 }
 
 /// A 404 that is not the platform's own is an answer that nobody documents.
-pub(super) fn from_platform(doing: &str, intent: Intent, response: &HttpResponse) -> DriverError {
-    let error = refusal(doing, intent, response, &[]);
+pub(super) fn from_platform(doing: &str, intent: Intent, response: &HttpResponse, hide: &[&Secret]) -> DriverError {
+    let error = refusal(doing, intent, response, hide);
     match error.kind {
         Kind::NotFound if !is_gone(response) => DriverError { kind: Kind::Protocol, ..error },
         _ => error,
@@ -125,8 +126,18 @@ fn words(value: &Value) -> Option<String> {
 fn without(mut message: String, hide: &[&Secret]) -> String {
     for secret in hide.iter().filter_map(|secret| secret.expose_text()).filter(|text| !text.is_empty()) {
         message = message.replace(secret, "(..)");
+        if let Some(in_address) = in_address(secret) {
+            message = message.replace(&in_address, "(..)");
+        }
     }
     message
+}
+
+/// As it stands in an address, where that is another spelling.
+fn in_address(secret: &str) -> Option<String> {
+    let mut url = Url::parse("https://x.invalid/").ok()?;
+    url.path_segments_mut().ok()?.clear().push(secret);
+    Some(url.path().trim_start_matches('/').to_owned()).filter(|text| text != secret && !text.is_empty())
 }
 
 fn describe(doing: &str, status: u16, message: Option<String>) -> String {
@@ -193,7 +204,7 @@ mod tests {
         }
         for body in ["", "<html>404</html>", r#"{"fault":{"faultstring":"no","detail":{"errorcode":"x"}}}"#, "{}"] {
             assert!(!is_gone(&response(404, body)), "{body}");
-            assert_eq!(from_platform("reading", Intent::Read, &response(404, body)).kind, Kind::Protocol);
+            assert_eq!(from_platform("reading", Intent::Read, &response(404, body), &[]).kind, Kind::Protocol);
         }
     }
 
@@ -212,5 +223,9 @@ mod tests {
         let secret = Secret::from_text("canary");
         let error = refusal("w", Intent::Write, &response(400, r#"{"code":"c","message":"bad canary"}"#), &[&secret]);
         assert_eq!(error.message, "w: 400, \"bad (..) (c)\"");
+        let spaced = Secret::from_text("a canary/b");
+        let body = r#"{"code":"c","message":"no /keys/a%20canary%2Fb, or a canary/b"}"#;
+        let error = from_platform("w", Intent::Write, &response(404, body), &[&spaced]);
+        assert_eq!(error.message, "w: 404, \"no /keys/(..), or (..) (c)\"");
     }
 }

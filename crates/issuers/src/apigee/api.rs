@@ -1,5 +1,6 @@
 //! The platform's JSON as far as the driver reads it, in both spellings. Unknown members are tolerated.
-//! `consumerSecret`, which every read shows, has no field here: it is dropped at the parser.
+//! `consumerSecret`, which every read shows, has no field here: it is dropped at the parser. The key itself is kept as a
+//! secret.
 
 use std::fmt;
 
@@ -9,6 +10,8 @@ use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error, Visitor},
 };
+
+use super::key::ConsumerKey;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -34,7 +37,7 @@ pub(super) struct AppObject {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct KeyObject {
-    pub consumer_key: String,
+    pub consumer_key: ConsumerKey,
     pub status: Option<String>,
     pub issued_at: Option<Time>,
     pub expires_at: Option<Time>,
@@ -277,7 +280,7 @@ mod tests {
     #[test]
     fn times_come_as_numbers_and_as_texts_and_never_has_three_spellings() {
         let key = |times: &str| {
-            let text = format!(r#"{{"consumerKey":"k","consumerSecret":"canary"{times}}}"#);
+            let text = format!(r#"{{"consumerKey":"canary-key","consumerSecret":"canary"{times}}}"#);
             let key: KeyObject = serde_json::from_str(&text).unwrap();
             assert!(!format!("{key:?}").contains("canary"));
             key.expires_at.and_then(|time| time.0)

@@ -12,6 +12,7 @@ mod api;
 mod client;
 mod config;
 mod groups;
+mod key;
 mod listing;
 mod place;
 mod service_account;
@@ -30,16 +31,15 @@ use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{Duration, FactSheet, Handle, IssuerFacts, Marker, Minting, Overlap, Timestamp, Usage};
 use driver::{
-    Disabler, DriverError, Entropy, HttpRequest, InvalidSettings, IssueRequest, Issued, Issuer, IssuerCheck,
-    ListingStream, Lookup, Method, Minter, NoEntropy, Ports, Revoked, Scope, Settings, Subject, Ticket, UsageSource,
+    Disabler, DriverError, Entropy, InvalidSettings, IssueRequest, Issued, Issuer, IssuerCheck, ListingStream, Lookup,
+    Method, Minter, NoEntropy, Ports, Revoked, Scope, Settings, Subject, Ticket, UsageSource,
 };
 use futures_util::stream;
 use secret::{Secret, SecretMap};
-use serde::de::IgnoredAny;
 
 use self::{
     answer::{Intent, from_platform, is_gone},
-    client::{Client, is_refusal},
+    client::{Client, InApp, about_key, is_refusal},
     config::Config,
     place::Locator,
     switch::{Switch, switch},
@@ -147,16 +147,8 @@ impl Issuer for Apigee {
 
     /// A revoked key is there: it can be approved again.
     async fn look_up(&self, subject: &Subject, handle: &Handle) -> Result<Lookup, DriverError> {
-        let url = self.client.key(&Locator::of(subject)?, handle.as_str())?;
-        let response = self.client.exchange(HttpRequest::new(Method::Get, url)).await?;
-        if is_gone(&response) {
-            return Ok(Lookup::Gone);
-        }
-        if !response.is_success() {
-            return Err(from_platform("reading the key", Intent::Read, &response));
-        }
-        let name = handle.as_str().to_owned();
-        Ok(Lookup::There { title: name.clone(), name })
+        let found = self.client.find(&Locator::of(subject)?, handle).await?;
+        Ok(found.map_or(Lookup::Gone, |it| Lookup::There { title: it.name.clone(), name: it.name }))
     }
 
     async fn issue(&self, request: &IssueRequest<'_>, _ticket: &Ticket) -> Result<Issued, DriverError> {
@@ -164,15 +156,18 @@ impl Issuer for Apigee {
     }
 
     async fn revoke(&self, subject: &Subject, handle: &Handle, _ticket: &Ticket) -> Result<Revoked, DriverError> {
-        let url = self.client.key(&Locator::of(subject)?, handle.as_str())?;
-        let response = self.client.exchange(HttpRequest::new(Method::Delete, url)).await?;
+        let at = Locator::of(subject)?;
+        let Some(InApp { key, .. }) = self.client.find(&at, handle).await? else {
+            return Ok(Revoked::GoneAlready);
+        };
+        let response = self.client.exchange(about_key(Method::Delete, self.client.key(&at, &key)?)).await?;
         if is_gone(&response) {
             return Ok(Revoked::GoneAlready);
         }
         if response.is_success() {
             return Ok(Revoked::Now);
         }
-        Err(from_platform("deleting the key", Intent::Write, &response))
+        Err(from_platform("deleting the key", Intent::Write, &response, &[key.secret()]))
     }
 
     fn usage(&self) -> Option<&dyn UsageSource> {
@@ -190,7 +185,7 @@ impl Issuer for Apigee {
 
 impl Minter for Apigee {
     fn choose(&self, _subject: &Subject, marker: &Marker, entropy: &dyn Entropy) -> Result<SecretMap, NoEntropy> {
-        let key = place::marked_key(marker, &random(entropy)?);
+        let key = key::marked(marker, &random(entropy)?);
         Ok(SecretMap::new([
             (CONSUMER_KEY.to_owned(), Secret::from_text(key)),
             (CONSUMER_SECRET.to_owned(), Secret::from_text(random(entropy)?)),
@@ -208,11 +203,13 @@ fn random(entropy: &dyn Entropy) -> Result<String, NoEntropy> {
 #[async_trait]
 impl Disabler for Apigee {
     async fn disable(&self, subject: &Subject, handle: &Handle, _ticket: &Ticket) -> Result<(), DriverError> {
-        switch(&self.client, &Locator::of(subject)?, handle.as_str(), Switch::Off).await
+        let at = Locator::of(subject)?;
+        switch(&self.client, &at, &self.client.find_there(&at, handle).await?, Switch::Off).await
     }
 
     async fn enable(&self, subject: &Subject, handle: &Handle, _ticket: &Ticket) -> Result<(), DriverError> {
-        switch(&self.client, &Locator::of(subject)?, handle.as_str(), Switch::On).await
+        let at = Locator::of(subject)?;
+        switch(&self.client, &at, &self.client.find_there(&at, handle).await?, Switch::On).await
     }
 }
 
@@ -220,8 +217,7 @@ impl Disabler for Apigee {
 impl UsageSource for Apigee {
     async fn usage(&self, subject: &Subject, handle: &Handle, since: Timestamp) -> Result<Usage, DriverError> {
         // Analytics knows no app, so a key that is not there looks like one that nobody uses.
-        let url = self.client.key(&Locator::of(subject)?, handle.as_str())?;
-        self.client.get::<IgnoredAny>("reading the key", url).await?;
-        usage::last_use(&self.client, handle, since).await
+        let key = self.client.find_there(&Locator::of(subject)?, handle).await?;
+        usage::last_use(&self.client, &key, since).await
     }
 }

@@ -2,13 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-use domain::{Handle, Marker, Parent, RotationId, Timestamp};
+use domain::{Parent, Timestamp};
 use driver::{DriverError, Effect, Found, Kind, Subject};
 
 use super::api::{AppObject, KeyObject, REVOKED};
-
-/// What keys of our making begin with. Neither `:` nor a space may stand in a key, so the mark is spelled with `_`.
-const PREFIX: &str = "keyrota";
 
 /// To whom an app belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,21 +85,6 @@ fn unescaped(name: &str) -> String {
     name.replace("%2F", "/").replace("%25", "%")
 }
 
-/// A key that bears the mark: `keyrota_ROTATION_ATTEMPT_RANDOM`. On Edge a key is created with nothing but its value,
-/// so there is no other place in which the mark is never missing.
-pub(super) fn marked_key(marker: &Marker, random: &str) -> String {
-    let mark = marker.as_str().replace(':', "_");
-    format!("{mark}_{random}")
-}
-
-/// The mark in a key, if it is one of ours.
-pub(super) fn mark_of(key: &str) -> Option<Marker> {
-    let mut parts = key.strip_prefix(PREFIX)?.strip_prefix('_')?.splitn(3, '_');
-    let (rotation, attempt, _random) = (parts.next()?, parts.next()?, parts.next()?);
-    let marker = Marker::new(&RotationId::new(rotation), attempt.parse().ok()?);
-    Marker::find(marker.as_str())
-}
-
 /// What is known of an app's owner.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
@@ -121,34 +103,35 @@ pub(super) fn found(place: &Place, app: AppObject) -> Result<Vec<Found>, DriverE
     let born = app.created_at.and_then(|time| time.0);
     let mut keys = app.credentials.unwrap_or_default();
     keys.sort_by_key(|key| !key.is_revoked());
-    keys.into_iter().map(|key| one(place, enabled, born, key)).collect()
+    keys.iter().map(|key| one(place, enabled, born, key, &keys)).collect()
 }
 
-fn one(place: &Place, enabled: bool, born: Option<Timestamp>, key: KeyObject) -> Result<Found, DriverError> {
+fn one(
+    place: &Place,
+    enabled: bool,
+    born: Option<Timestamp>,
+    key: &KeyObject,
+    all: &[KeyObject],
+) -> Result<Found, DriverError> {
     let created_at = key.issued_at.and_then(|time| time.0).or(born).ok_or_else(|| {
         let message = format!("the platform tells no age of a key of the app `{}`", place.locator.app);
         DriverError::new(Kind::Protocol, Effect::NotApplied, message)
     })?;
     let parent = if enabled && !key.is_revoked() { Parent::Enabled } else { Parent::Disabled };
+    let name = key.consumer_key.name(all.iter().map(|key| &key.consumer_key));
     Ok(Found {
-        names: vec![place.level.clone(), place.locator.app.clone(), key.consumer_key.clone()],
-        title: key.consumer_key.clone(),
-        handle: handle(&key.consumer_key)?,
+        names: vec![place.level.clone(), place.locator.app.clone(), name.clone()],
+        title: name,
+        handle: key.consumer_key.handle().clone(),
         locator: place.locator.to_string(),
         kind: "",
-        marker: mark_of(&key.consumer_key),
+        marker: key.consumer_key.mark(),
         created_at,
         expires_at: key.expires_at.and_then(|time| time.0),
         owner: place.owner.clone(),
         parent,
         protected: false,
         minted_from: None,
-    })
-}
-
-pub(super) fn handle(key: &str) -> Result<Handle, DriverError> {
-    Handle::parse(key).map_err(|error| {
-        DriverError::new(Kind::Protocol, Effect::NotApplied, format!("a consumer key cannot be told: {error}"))
     })
 }
 
@@ -168,18 +151,6 @@ mod tests {
         }
         for text in ["", "developers", "developers//a", "developers/a/", "developers/a/b/c", "apps/a/b"] {
             assert!(text.parse::<Locator>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_key_of_ours_is_known_by_its_value() {
-        let marker = Marker::new(&RotationId::new("0192f0e4-ab"), 3);
-        let key = marked_key(&marker, "Qx_7-z");
-        assert_eq!(key, "keyrota_0192f0e4-ab_3_Qx_7-z");
-        assert_eq!(mark_of(&key), Some(marker));
-        for other in ["", "keyrota", "keyrota_", "keyrota_x_y_z", "keyrota_ab_1", "rot-2026-02-K4t", "xkeyrota_ab_1_z"]
-        {
-            assert_eq!(mark_of(other), None, "{other}");
         }
     }
 }

@@ -8,7 +8,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use domain::Timestamp;
-use driver::{DriverError, Effect, HttpRequest, IssueRequest, Issued, Kind, Method};
+use driver::{DriverError, Effect, HttpRequest, HttpResponse, IssueRequest, Issued, Kind, Method};
 use secret::{Secret, SecretMap};
 use url::Url;
 
@@ -16,19 +16,21 @@ use super::{
     CONSUMER_KEY, CONSUMER_SECRET,
     answer::{Intent, is_gone, parse, refusal},
     api::{AppObject, KeyContent, KeyMore, KeyObject, NewKey, ProductObject},
-    client::Client,
+    client::{Client, about_key, child},
     config::Generation,
-    place::{self, Locator},
+    key::ConsumerKey,
+    place::Locator,
     switch::{Switch, action, switch},
 };
 
 pub(super) async fn issue(client: &Arc<Client>, request: &IssueRequest<'_>) -> Result<Issued, DriverError> {
     let (key, secret) = chosen(request)?;
+    let key = &key;
     let at = Locator::of(&request.subject)?;
     let app: AppObject = client.get("reading the app", client.app(&at)?).await?.value;
     let keys = app.credentials.unwrap_or_default();
-    let there = keys.iter().find(|it| it.consumer_key == key);
-    let model = model(client, &at, &keys, request).await?;
+    let there = keys.iter().find(|it| it.consumer_key.handle() == key.handle());
+    let model = model(&at, &keys, request)?;
     let successor = Successor { client, at: &at, key, model: &model };
     let state = match there {
         Some(there) => State::of(there),
@@ -38,46 +40,41 @@ pub(super) async fn issue(client: &Arc<Client>, request: &IssueRequest<'_>) -> R
     let created_at = done.issued_at.and_then(|time| time.0).ok_or_else(|| {
         DriverError::new(Kind::Protocol, Effect::Unknown, "reading the key back: it has no time of issue")
     })?;
+    let name = key.name(keys.iter().map(|it| &it.consumer_key));
     Ok(Issued {
-        handle: place::handle(key).map_err(left_behind)?,
-        name: key.to_owned(),
-        title: key.to_owned(),
+        handle: key.handle().clone(),
+        title: name.clone(),
+        name,
         created_at,
         expires_at: done.expires_at.and_then(|time| time.0),
         secret: SecretMap::new([
-            (CONSUMER_KEY.to_owned(), Secret::from_text(key)),
+            (CONSUMER_KEY.to_owned(), key.secret().duplicate()),
             (CONSUMER_SECRET.to_owned(), secret.duplicate()),
         ]),
     })
 }
 
-fn chosen<'a>(request: &'a IssueRequest<'_>) -> Result<(&'a str, &'a Secret), DriverError> {
+fn chosen<'a>(request: &'a IssueRequest<'_>) -> Result<(ConsumerKey, &'a Secret), DriverError> {
     let fields = request.chosen.map(|chosen| (chosen.get(CONSUMER_KEY), chosen.get(CONSUMER_SECRET)));
     let Some((Some(key), Some(secret))) = fields else {
         return Err(DriverError::refused(Kind::Invalid, "no key and secret were chosen"));
     };
-    match key.expose_text().filter(|key| !key.is_empty()) {
+    match ConsumerKey::new(key.duplicate()) {
         Some(key) if secret.expose_text().is_some() => Ok((key, secret)),
         _ => Err(DriverError::refused(Kind::Invalid, "the chosen key and secret are no text")),
     }
 }
 
-/// The key that is replaced, by the platform's own record: the list may be old.
-async fn model(
-    client: &Client,
-    at: &Locator,
-    keys: &[KeyObject],
-    request: &IssueRequest<'_>,
-) -> Result<Model, DriverError> {
+/// The key that is replaced, by the platform's own record of its app: a list may be old.
+fn model(at: &Locator, keys: &[KeyObject], request: &IssueRequest<'_>) -> Result<Model, DriverError> {
     let Some(replaced) = &request.replaces else {
         let message = "no key is replaced, so nothing tells which products the new one is to have";
         return Err(DriverError::refused(Kind::Invalid, message));
     };
-    if let Some(key) = keys.iter().find(|it| it.consumer_key == replaced.as_str()) {
-        return Ok(Model::of(key));
-    }
-    let url = client.key(at, replaced.as_str())?;
-    Ok(Model::of(&client.get::<KeyObject>("reading the key that is replaced", url).await?.value))
+    keys.iter().find(|it| it.consumer_key.handle() == replaced).map(Model::of).ok_or_else(|| {
+        let message = format!("the app `{}` has no such key as the one that is replaced", at.app);
+        DriverError::refused(Kind::NotFound, message)
+    })
 }
 
 /// What the key that is replaced may do.
@@ -138,7 +135,7 @@ impl State {
 struct Successor<'a> {
     client: &'a Client,
     at: &'a Locator,
-    key: &'a str,
+    key: &'a ConsumerKey,
     model: &'a Model,
 }
 
@@ -149,11 +146,11 @@ impl Successor<'_> {
         const DOING: &str = "creating the key";
         let mut url = self.client.keys(self.at)?;
         if self.client.generation == Generation::Edge {
-            url = child(url, "create");
+            url = child(url.clone(), "create").unwrap_or(url);
         }
         let life = self.model.life().filter(|_| self.client.generation == Generation::X);
         let body = NewKey {
-            consumer_key: self.key,
+            consumer_key: self.key.expose_text(),
             consumer_secret: secret.expose_text().unwrap_or_default(),
             expires_in_seconds: life.map(|seconds| seconds.to_string()),
         };
@@ -161,18 +158,18 @@ impl Successor<'_> {
         if response.is_success() {
             return Ok(State::new());
         }
-        let error = refusal(DOING, Intent::Write, &response, &[secret]);
+        let error = refusal(DOING, Intent::Write, &response, &[secret, self.key.secret()]);
         if response.status != 409 {
             return Err(error);
         }
-        let there = self.client.exchange(HttpRequest::new(Method::Get, self.url()?)).await.map_err(left_behind)?;
+        let there = self.client.exchange(about_key(Method::Get, self.url()?)).await.map_err(left_behind)?;
         if there.is_success() {
             return Ok(State::of(&parse::<KeyObject>(DOING, &there, Effect::Unknown)?));
         }
         if is_gone(&there) {
             return Err(error);
         }
-        Err(left_behind(refusal("reading the key that exists already", Intent::Read, &there, &[])))
+        Err(left_behind(self.refusal("reading the key that exists already", Intent::Read, &there)))
     }
 
     /// Brings a key that is there to what it is to be, from wherever an earlier attempt has left it.
@@ -212,12 +209,12 @@ impl Successor<'_> {
         let more = Some(more).filter(|more| !more.attributes.is_empty() || !more.scopes.is_empty());
         let (more, app_group_app_key) = if self.client.in_app_group(self.at) { (None, more) } else { (more, None) };
         let body = KeyContent { api_products: products, more, app_group_app_key, action: None };
-        let request = HttpRequest::new(Method::Post, self.url()?).json(&body);
+        let request = about_key(Method::Post, self.url()?).json(&body);
         let response = self.client.exchange(request).await.map_err(left_behind)?;
         if response.is_success() {
             return Ok(State::of(&parse::<KeyObject>(DOING, &response, Effect::Unknown)?));
         }
-        let error = refusal(DOING, Intent::Write, &response, &[]);
+        let error = self.refusal(DOING, Intent::Write, &response);
         match error.kind {
             Kind::Invalid | Kind::Forbidden | Kind::NotFound | Kind::Conflict => Err(self.take_away(error).await),
             _ => Err(left_behind(error)),
@@ -227,7 +224,7 @@ impl Successor<'_> {
     /// The platform will not give it what it needs, now or later: a key without products must not stay.
     async fn take_away(&self, error: DriverError) -> DriverError {
         let removed = match self.url() {
-            Ok(url) => self.client.exchange(HttpRequest::new(Method::Delete, url)).await,
+            Ok(url) => self.client.exchange(about_key(Method::Delete, url)).await,
             Err(error) => Err(error),
         };
         let removed = removed.is_ok_and(|response| response.is_success() || is_gone(&response));
@@ -240,12 +237,12 @@ impl Successor<'_> {
         let mut url = self.client.product(self.at, self.key, product)?;
         url.set_query(Some("action=approve"));
         let response = self.client.exchange(action(url)).await?;
-        if response.is_success() { Ok(()) } else { Err(refusal("approving a product", Intent::Write, &response, &[])) }
+        if response.is_success() { Ok(()) } else { Err(self.refusal("approving a product", Intent::Write, &response)) }
     }
 
     /// A key with a product that waits for approval looks well and fails at the gateway: it is no success.
     async fn read_back(&self, refused: Option<DriverError>) -> Result<KeyObject, DriverError> {
-        let key: KeyObject = self.client.get("reading the key back", self.url()?).await?.value;
+        let key: KeyObject = self.client.get_of_key("reading the key back", self.url()?, self.key).await?.value;
         let state = State::of(&key);
         let waiting: Vec<&str> = self.model.approved().filter(|product| !state.approves(product)).collect();
         let Some(first) = waiting.first() else { return Ok(key) };
@@ -265,16 +262,13 @@ impl Successor<'_> {
     fn url(&self) -> Result<Url, DriverError> {
         self.client.key(self.at, self.key)
     }
+
+    fn refusal(&self, doing: &str, intent: Intent, response: &HttpResponse) -> DriverError {
+        refusal(doing, intent, response, &[self.key.secret()])
+    }
 }
 
 /// There is a key by now, so whatever fails leaves something behind.
 fn left_behind(error: DriverError) -> DriverError {
     DriverError { effect: Effect::Unknown, ..error }
-}
-
-fn child(mut url: Url, segment: &str) -> Url {
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.push(segment);
-    }
-    url
 }

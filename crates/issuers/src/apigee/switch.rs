@@ -6,7 +6,8 @@ use url::Url;
 use super::{
     answer::{Intent, from_platform},
     api::KeyContent,
-    client::Client,
+    client::{Client, about_key},
+    key::ConsumerKey,
     place::Locator,
 };
 
@@ -17,7 +18,7 @@ pub(super) enum Switch {
 }
 
 /// Repeating it changes nothing.
-pub(super) async fn switch(client: &Client, at: &Locator, key: &str, to: Switch) -> Result<(), DriverError> {
+pub(super) async fn switch(client: &Client, at: &Locator, key: &ConsumerKey, to: Switch) -> Result<(), DriverError> {
     let (doing, verb) = match to {
         Switch::Off => ("revoking the key", "revoke"),
         Switch::On => ("approving the key", "approve"),
@@ -25,16 +26,16 @@ pub(super) async fn switch(client: &Client, at: &Locator, key: &str, to: Switch)
     let mut url = client.key(at, key)?;
     let request = if client.in_app_group(at) {
         let content = KeyContent { api_products: Vec::new(), more: None, app_group_app_key: None, action: Some(verb) };
-        HttpRequest::new(Method::Post, url).json(&content)
+        about_key(Method::Post, url).json(&content)
     } else {
         url.set_query(Some(&format!("action={verb}")));
         action(url)
     };
     let response = client.exchange(request).await?;
-    if response.is_success() { Ok(()) } else { Err(from_platform(doing, Intent::Write, &response)) }
+    if response.is_success() { Ok(()) } else { Err(from_platform(doing, Intent::Write, &response, &[key.secret()])) }
 }
 
-/// A call whose whole content is its query.
+/// A call about a key, whose whole content is its query.
 pub(super) fn action(url: Url) -> HttpRequest {
-    HttpRequest::new(Method::Post, url).header("content-type", "application/octet-stream")
+    about_key(Method::Post, url).header("content-type", "application/octet-stream")
 }

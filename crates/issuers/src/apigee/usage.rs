@@ -1,6 +1,6 @@
 //! The last use of a key, from the organisation's analytics.
 
-use domain::{Handle, Timestamp, Usage};
+use domain::{Timestamp, Usage};
 use driver::{DriverError, Effect, Kind};
 use jiff::{SignedDuration, tz::TimeZone};
 use url::Url;
@@ -8,6 +8,7 @@ use url::Url;
 use super::{
     api::Stats,
     client::{Answered, Client},
+    key::ConsumerKey,
 };
 
 const DOING: &str = "asking analytics for the last use";
@@ -22,9 +23,8 @@ const ENVIRONMENTS_GOOD: SignedDuration = SignedDuration::from_mins(10);
 
 /// Use since `since`, in any environment. Told by the key itself: `developer_app` would not tell two keys of one app
 /// apart.
-pub(super) async fn last_use(client: &Client, handle: &Handle, since: Timestamp) -> Result<Usage, DriverError> {
-    let key = handle.as_str();
-    if key.contains('\'') {
+pub(super) async fn last_use(client: &Client, key: &ConsumerKey, since: Timestamp) -> Result<Usage, DriverError> {
+    if key.expose_text().contains('\'') {
         let message = format!("{DOING}: a quote in a key cannot stand in the question");
         return Err(DriverError::refused(Kind::Invalid, message));
     }
@@ -46,7 +46,8 @@ pub(super) async fn is_readable(client: &Client) -> Result<usize, DriverError> {
     let environments = environments(client).await?;
     let now = client.wire.platform_now();
     for environment in &environments {
-        stats(client, environment, "none", "hour", earlier(now, HOUR), now).await?;
+        let url = address(client, environment)?;
+        client.get::<Stats>(DOING, query(url, "none", "hour", earlier(now, HOUR), now)).await.map_err(no_right)?;
     }
     Ok(environments.len())
 }
@@ -56,7 +57,7 @@ pub(super) async fn is_readable(client: &Client) -> Result<usize, DriverError> {
 async fn in_environment(
     client: &Client,
     environment: &str,
-    key: &str,
+    key: &ConsumerKey,
     since: Timestamp,
 ) -> Result<(Option<Timestamp>, Option<Timestamp>), DriverError> {
     let now = client.wire.platform_now();
@@ -65,9 +66,9 @@ async fn in_environment(
     let by_hour = stats(client, environment, key, "hour", since, end).await?;
     // Beside a clock that no answer shows, nothing is known.
     let known_through = by_hour.at.map(|at| earlier(at, LAG));
-    let Some(hour) = latest(&by_hour.value, key, since, HOUR)? else { return Ok((None, known_through)) };
+    let Some(hour) = latest(&by_hour.value, key.expose_text(), since, HOUR)? else { return Ok((None, known_through)) };
     let by_minute = stats(client, environment, key, "minute", hour.max(since), later(hour, HOUR).min(end)).await?;
-    let minute = latest(&by_minute.value, key, since, MINUTE)?.map(|minute| later(minute, MINUTE));
+    let minute = latest(&by_minute.value, key.expose_text(), since, MINUTE)?.map(|minute| later(minute, MINUTE));
     let last_used = minute.unwrap_or(later(hour, HOUR)).min(now.max(since));
     Ok((Some(last_used), known_through))
 }
@@ -95,13 +96,17 @@ fn latest(
 async fn stats(
     client: &Client,
     environment: &str,
-    key: &str,
+    key: &ConsumerKey,
     unit: &str,
     from: Timestamp,
     to: Timestamp,
 ) -> Result<Answered<Stats>, DriverError> {
-    let url = client.at(["environments", environment, "stats", "client_id"])?;
-    client.get(DOING, query(url, key, unit, from, to)).await.map_err(no_right)
+    let url = query(address(client, environment)?, key.expose_text(), unit, from, to);
+    client.get_of_key(DOING, url, key).await.map_err(no_right)
+}
+
+fn address(client: &Client, environment: &str) -> Result<Url, DriverError> {
+    client.at(["environments", environment, "stats", "client_id"])
 }
 
 fn query(mut url: Url, key: &str, unit: &str, from: Timestamp, to: Timestamp) -> Url {

@@ -22,7 +22,7 @@ async fn what_is_revoked_is_listed_and_not_due() {
         let stage = Setup::small(generation).stage();
         let all = stage.list().await;
         let act = |action: &str, of: &Found| {
-            let (developer, app, name) = (&of.names[0], &of.names[1], of.handle.as_str());
+            let (developer, app, name) = (&of.names[0], &of.names[1], stage.text(of));
             stage.tamper(json!({ "action": action, "developer": developer, "app": app, "name": name }));
         };
         act("disable_app", &all[0]);

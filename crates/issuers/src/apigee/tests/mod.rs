@@ -3,6 +3,7 @@
 mod issue;
 mod listing;
 mod login;
+mod untold;
 mod usage;
 
 use std::sync::{
@@ -239,9 +240,14 @@ impl Stage {
         self.twin.world().state(self.clock.now())
     }
 
-    /// What the platform knows of a key.
+    /// What the platform knows of a key, by its handle or by itself.
     fn key(&self, key: &str) -> Value {
         entry(&self.state(), key).clone()
+    }
+
+    /// The key itself, which the driver does not tell.
+    fn text(&self, of: &Found) -> String {
+        self.key(of.handle.as_str())["consumer_key"].as_str().unwrap().to_owned()
     }
 
     fn live(&self) -> usize {
@@ -263,7 +269,8 @@ impl Stage {
 }
 
 fn entry<'a>(state: &'a Value, key: &str) -> &'a Value {
-    state["credentials"].as_array().unwrap().iter().rfind(|it| it["id"] == key).unwrap_or(&Value::Null)
+    let is_it = |it: &&Value| it["id"] == key || it["consumer_key"] == key;
+    state["credentials"].as_array().unwrap().iter().rfind(is_it).unwrap_or(&Value::Null)
 }
 
 fn ticket() -> Ticket {

@@ -16,7 +16,7 @@ async fn use_shows_when_analytics_has_it() {
         let stage = Setup::small(generation).stage();
         let (one, start) = (stage.one().await, stage.clock.now());
         stage.clock.advance(SignedDuration::from_secs(3725));
-        assert_eq!(stage.gateway(one.handle.as_str()), Some(200));
+        assert_eq!(stage.gateway(&stage.text(&one)), Some(200));
         let used_at = stage.twin.now();
         stage.clock.advance(SignedDuration::from_mins(5));
         let early = last_use(&stage, &one, start).await.unwrap();
@@ -42,7 +42,7 @@ async fn without_minutes_the_end_of_the_hour_counts() {
         })
         .stage();
     let (one, start) = (stage.one().await, stage.clock.now());
-    assert_eq!(stage.gateway(one.handle.as_str()), Some(200));
+    assert_eq!(stage.gateway(&stage.text(&one)), Some(200));
     stage.clock.advance(SignedDuration::from_hours(3));
     let told = last_use(&stage, &one, start).await.unwrap();
     assert_eq!(told.last_used, Some(start.checked_add(SignedDuration::from_hours(1)).unwrap()));
@@ -58,7 +58,7 @@ async fn figures_of_others_are_not_read() {
         })
         .stage();
     let (one, start) = (stage.one().await, stage.clock.now());
-    stage.gateway(one.handle.as_str());
+    stage.gateway(&stage.text(&one));
     stage.clock.advance(SignedDuration::from_hours(1));
     assert_eq!(last_use(&stage, &one, start).await.unwrap_err().kind, Kind::Protocol);
 }

@@ -23,6 +23,7 @@ pub use options::{Generation, Options};
 
 use std::{cell::Cell, fmt};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use twin::{Call, FaultKind, Random, Reply, Twin};
@@ -267,7 +268,8 @@ impl Twin for Apigee {
         gateway::fault(status, message, "messaging.runtime.ServiceUnavailable")
     }
 
-    /// `accepted` beside the documented members: whether the gateway would accept the key if it asked anew.
+    /// `accepted` beside the documented members: whether the gateway would accept the key if it asked anew. `id` is what
+    /// a client may call a key that must not show the key itself.
     fn state(&self, now: Timestamp) -> Value {
         let revision = self.estate.revision();
         let (mut credentials, mut apps) = (Vec::new(), Vec::new());
@@ -289,7 +291,7 @@ impl Twin for Apigee {
                     "app": name,
                     "name": key.consumer_key,
                     "title": key.consumer_key,
-                    "id": key.consumer_key,
+                    "id": handle_of(&key.consumer_key),
                     "consumer_key": key.consumer_key,
                     "consumer_secret": key.consumer_secret,
                     "created_at": key.issued_at.to_string(),
@@ -308,6 +310,12 @@ impl Twin for Apigee {
     fn tamper(&mut self, now: Timestamp, action: &Value) -> Result<Value, String> {
         self.tamper_with(now, action)
     }
+}
+
+/// The first half of the key's SHA-256, in hexadecimal digits.
+fn handle_of(key: &str) -> String {
+    let digest = digest(&SHA256, key.as_bytes());
+    digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Apigee {

@@ -42,7 +42,8 @@ impl Apigee {
             Target::App(who, app) => {
                 let parent = self.parent(who)?;
                 let object = self.find_app(who, app)?;
-                self.app_object(who, parent, app, object, self.shown(request), None)
+                // Asked for by its name it is no list, and no older than a key that is asked for by its own.
+                self.app_object(who, parent, app, object, self.estate.revision(), None)
             }
             Target::Key(who, app, key) => {
                 self.find_app(who, app)?;
