@@ -296,6 +296,12 @@ fn add(unit: Unit, issuer: &str, change: &Change, now: Timestamp) -> Unit {
         }
         Change::Appeared { id, version } => unit.and(insert_version("$1", (*id).into(), version)),
         Change::Seen { id, number, name, title } => {
+            // A successor that somebody took away and brought back is the successor: a person need not make another.
+            let back = "UPDATE task SET ended_at = $3, outcome = 'no longer wanted'
+                WHERE credential_id = $1 AND ask = 'issue' AND ended_at IS NULL AND EXISTS (
+                    SELECT 1 FROM credential c JOIN version v ON v.credential_id = c.id AND v.number = c.rotation_to
+                    WHERE c.id = $1 AND v.number = $2 AND v.presence = 'gone' AND v.revoked_at IS NULL)";
+            let unit = unit.run(back, values![*id, number.0, now], Rows::Any);
             let sql = "UPDATE version SET name = $3, title = $4,
                 presence = CASE WHEN revoked_at IS NULL THEN 'listed' ELSE presence END
                 WHERE credential_id = $1 AND number = $2";

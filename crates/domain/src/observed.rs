@@ -116,6 +116,8 @@ pub struct Version {
     pub expires_at: Option<Timestamp>,
     /// Switched off by us, reversibly.
     pub disabled_at: Option<Timestamp>,
+    /// The answer to our last switch was lost: whether it is off or on is known to nobody until it is switched again.
+    pub switch_in_doubt: bool,
     /// When the platform last accepted it in a trial of ours.
     pub verified_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
@@ -374,6 +376,7 @@ mod tests {
             presence: Presence::Listed,
             expires_at: None,
             disabled_at: None,
+            switch_in_doubt: false,
             verified_at: None,
             revoked_at: None,
             dead_at: None,

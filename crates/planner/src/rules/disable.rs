@@ -11,8 +11,9 @@ use crate::{
 /// no record has shown.
 pub(crate) fn switch_off(situation: &Situation<'_>, retiree: &Version, reason: &Reason) -> Option<Answer> {
     let handed_out = situation.rotation()?.hands_out();
-    let first = handed_out && retiree.disabled_at.is_none() && switches_off(situation);
-    first.then(|| Answer::now(Step::Disable { version: retiree.number }, reason.clone()))
+    // Where the answer to a switch was lost, it may be on: it is switched off again, and listened for anew.
+    let first = retiree.disabled_at.is_none() || retiree.switch_in_doubt;
+    (first && handed_out && switches_off(situation)).then(|| Answer::now(Step::Disable { version: retiree.number }, reason.clone()))
 }
 
 /// While it is switched off, it is listened for whoever misses it.
@@ -46,6 +47,6 @@ pub(crate) fn heard(situation: &Situation<'_>, retiree: &Version) -> Option<Answ
 }
 
 fn listened_until(situation: &Situation<'_>, retiree: &Version) -> Option<Timestamp> {
-    let disabled_at = retiree.disabled_at.filter(|_| switches_off(situation))?;
+    let disabled_at = retiree.disabled_at.filter(|_| switches_off(situation) && !retiree.switch_in_doubt)?;
     Some(after(after(disabled_at, DISABLED_FOR), situation.observed.facts.propagation))
 }

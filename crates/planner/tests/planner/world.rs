@@ -72,6 +72,7 @@ pub(crate) fn found(number: u32, name: &str, created_at: Timestamp) -> Version {
         presence: Presence::Listed,
         expires_at: None,
         disabled_at: None,
+        switch_in_doubt: false,
         verified_at: None,
         revoked_at: None,
         dead_at: None,
