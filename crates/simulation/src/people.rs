@@ -59,13 +59,20 @@ pub(crate) fn row(stage: &Stage, credential: usize) -> Option<i64> {
     stage.db().entry_id(&id).now_or_never().unwrap().unwrap()
 }
 
-/// A command beside the engine. One that is refused, since it was done already, changes nothing.
+/// A command beside the engine. One that is refused, since it was done already, changes nothing. What it changes while
+/// another person hands something over is not that one's doing, and only what it changes.
 fn command(stage: &Stage, credential: usize, run: impl FnOnce(i64, Word<'_>) -> Result<(), db::WriteError>) -> bool {
     let Some(row) = row(stage, credential) else { return false };
+    let handing_over = stage.world().handing_over.clone().filter(|(about, _)| *about == row);
+    let untouched = handing_over.is_some_and(|(_, before)| stage.recorded(row) == before);
     stage.world().aside = true;
     let at = stage.world().now;
     let done = run(row, Word { by: "ann", reason: "as she sees fit", at }).is_ok();
     stage.world().aside = false;
+    if untouched {
+        let after = stage.recorded(row);
+        stage.world().handing_over = Some((row, after));
+    }
     done
 }
 

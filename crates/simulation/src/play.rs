@@ -268,11 +268,13 @@ impl Player<'_> {
             let Some(engine) = self.engine.take() else { return };
             if let Some(brought) = self.errands.act(&self.stage, &task, handle.as_deref()) {
                 let before = self.stage.recorded(entry.id);
+                self.stage.world().handing_over = Some((entry.id, before));
                 let content = brought.content.as_ref();
                 let done = self.execute(engine.complete_task(&task, content, "ann", "as asked"));
                 self.stage.world().tell(|| format!("person  completes task {}: {done:?}", task.id));
+                let before = self.stage.world().handing_over.take();
                 let Some(done) = done else { return };
-                let changed = self.stage.recorded(entry.id) != before;
+                let changed = before.is_none_or(|(_, before)| self.stage.recorded(entry.id) != before);
                 let right = brought.right || self.stage.is_removed(&task, handle.as_deref());
                 self.stage.judge_hand_over(credential, right, done.is_ok(), changed);
             }

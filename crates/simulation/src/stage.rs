@@ -80,6 +80,8 @@ pub(crate) struct World {
     pub(crate) stopped: bool,
     /// A person's command is at work: it is no part of the engine.
     pub(crate) aside: bool,
+    /// While a person hands something over: the row it is for, and what is to be on record of it if that is refused.
+    pub(crate) handing_over: Option<(i64, String)>,
     pub(crate) effects: usize,
     pub(crate) points: Vec<Verb>,
     pub(crate) events: Events,
@@ -120,6 +122,7 @@ impl World {
             crashed: false,
             stopped: false,
             aside: false,
+            handing_over: None,
             effects: 0,
             points: Vec::new(),
             events,
