@@ -210,7 +210,10 @@ pub struct Found {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
-    There { name: String, title: String },
+    There {
+        name: String,
+        title: String,
+    },
     Gone,
     /// The platform keeps no record that could be asked: only a trial of the version tells. Neither there nor gone.
     Untold,
