@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use db::{Entry, IssuerView, Issuers};
-use domain::{Duration, Idempotency, Mode, Origin, SUCCESSOR_SUFFIX};
+use domain::{Duration, Idempotency, Mode, Origin, SUCCESSOR_SUFFIX, Version};
 
 use crate::{
     consumers::place,
@@ -67,12 +67,14 @@ impl Stage {
     /// The person whom the findings ask for: strays are removed, holds are released, what is parked is tried again
     /// or turned around, and what was broken by hand is rotated.
     pub(crate) fn help(&self, help: &mut Help) {
-        let (mut parked, mut under_way, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut parked, mut under_way, mut unknown, mut waits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         self.scan(|entry| {
             let id = entry.observed.credential.to_string();
             let found = entry.observed.versions.iter().filter(|version| version.origin == Origin::Found);
             unknown.extend(found.map(|version| version.handle.to_string()));
             parked.extend(entry.observed.trouble.parked.then(|| id.clone()));
+            let to = entry.observed.rotation.as_ref().and_then(|rotation| entry.observed.version(rotation.to?));
+            waits.extend(to.is_some_and(Version::is_prepared).then(|| id.clone()));
             under_way.extend(entry.observed.rotation.is_some().then_some(id));
         });
         let tasks = self.read(|db| Box::pin(db.open_tasks()));
@@ -86,9 +88,10 @@ impl Stage {
                 world.policies[credential].mode = Mode::Automatic;
                 world.platform.disabled.clear();
                 let wanted = asked.contains(&credential);
+                let waiting = waits.contains(&people::identifier(world, credential).to_string());
                 let known = |at: &usize| {
                     let lost = world.is_lost(*at, &unknown, wanted);
-                    world.is_stray(*at) || lost || world.is_back(*at)
+                    world.is_stray(*at) || lost || world.is_back(*at) || waiting && world.takes_last_slot(*at)
                 };
                 let strays: Vec<usize> = world.platform.live_of(credential, world.now).filter(known).collect();
                 world.make_way(credential);
@@ -146,6 +149,18 @@ impl World {
         let one = &self.platform.minted[index];
         let served = |destination| self.served(destination) == Some(index);
         one.came_back && !self.policies[one.credential].deliver.iter().any(served)
+    }
+
+    /// The engine chose the next value while the one that consumers read was gone. Then a person brought that one back
+    /// into the last slot, and the engine says that none is free: it cannot retire what is older, since what it retires
+    /// for was never issued. The person who brought back what is read removes what nobody reads.
+    fn takes_last_slot(&self, index: usize) -> bool {
+        let credential = self.platform.minted[index].credential;
+        let under = self.platform.live_under(self.platform.parents[credential], self.now);
+        let full = self.platform.kind(credential).facts.live_max().is_some_and(|max| under >= max as usize);
+        let read = |at: usize| self.policies[credential].deliver.iter().any(|one| self.served(one) == Some(at));
+        let back = |at: usize| self.platform.minted[at].came_back && read(at);
+        full && !read(index) && self.platform.live_of(credential, self.now).any(back)
     }
 
     /// What consumers read is nothing that the platform accepts for long, and a person did it.

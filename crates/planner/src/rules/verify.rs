@@ -1,6 +1,7 @@
 use domain::{Duration, Finding, Origin, Overlap, Reason, Step, Version, planted};
 
 use crate::{
+    preflight::refusal,
     rules::issue::issue_again,
     situation::{Answer, Situation, after},
 };
@@ -28,21 +29,25 @@ pub(crate) fn verify(situation: &mut Situation<'_>) -> Option<Answer> {
         situation.find(Finding::SuccessorRefused { since });
     }
     let refused = situation.was_put_off() && situation.now > after(spread, patience(situation));
-    if refused && nothing_else_serves(situation, successor) {
+    if refused && another_helps(situation, successor) {
         let rotation = situation.rotation()?;
         return Some(issue_again(situation, rotation, Reason::SuccessorRefused { since }));
     }
     Some(Answer::now(Step::Verify { version: successor.number }, Reason::WrittenEverywhere))
 }
 
-/// Where the old version is dead as well, waiting helps nobody, and there is no way back: somebody may have ended the
-/// successor at the platform, which a listing need not show. Another one takes its place or passes by itself; elsewhere it
-/// would only be one more that lives.
-fn nothing_else_serves(situation: &Situation<'_>, successor: &Version) -> bool {
-    let gives_way = situation.observed.facts.overlap == Overlap::Replace || situation.ends_by_itself();
+/// Somebody may have ended the successor at the platform, which a listing need not show. Where the old version is dead as
+/// well, waiting helps nobody, and there is no way back; where nothing shows that the successor is gone, waiting would end
+/// with the old version's own end. Another one takes its place or passes by itself; elsewhere it would only be one more
+/// that lives. Where there is no room for another, this one goes on being tried for as long as the old one serves.
+fn another_helps(situation: &Situation<'_>, successor: &Version) -> bool {
+    let facts = &situation.observed.facts;
+    let gives_way = facts.overlap == Overlap::Replace || situation.ends_by_itself();
     let serves = |version: &Version| version.is_live() && !version.has_expired(situation.now);
-    let alone = successor.origin == Origin::Issued && !situation.retiree().is_some_and(serves);
-    gives_way && alone && !planted("refused_for_ever")
+    let unseen = situation.ends_by_itself() && !facts.lists_versions && refusal(situation).is_none();
+    let alone = !situation.retiree().is_some_and(serves);
+    let wanted = gives_way && (alone || unseen) && successor.origin == Origin::Issued;
+    wanted && !planted("refused_for_ever")
 }
 
 /// The address that tries it may be wrong instead, and then no successor is accepted: each waits much longer than the one

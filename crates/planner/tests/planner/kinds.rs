@@ -225,6 +225,33 @@ fn every_end_by_time() {
     assert_eq!(steps.keys().copied().collect::<Vec<_>>(), ["issue", "nothing", "prove_dead", "purge"]);
 }
 
+/// A person may end a token that no listing shows, and it is refused from then on: another one is minted while the old one
+/// still serves, and where there is no room for it, this one goes on being tried.
+#[test]
+fn every_refused_token() {
+    for [shown, full, put_off, ends] in Odometer::new([2, 2, 2, 2]) {
+        let facts = IssuerFacts {
+            ending: [Ending::Expires, Ending::Revoked][ends],
+            lists_versions: shown == 1,
+            names: false,
+            usage: false,
+            ..IssuerFacts::overlapping(Duration::from_mins(1))
+        };
+        let facts = IssuerFacts { overlap: Overlap::Concurrent { live_max: Some(3) }, ..facts };
+        let mut observed = World::new("web", default_policy(), facts, days(0)).observed;
+        let ends_at = Some(now() + days(5));
+        let old = Version { expires_at: ends_at, ..issued(1, now() - days(5)) };
+        observed.versions = vec![old, Version { expires_at: ends_at, ..issued(2, now() - days(1)) }];
+        observed.slots = Slots { used: if full == 1 { 3 } else { 2 } };
+        observed.rotation = Some(rotation(Cause::ParentTurned, 1, Some(2), vec![delivery(true, None)]));
+        let retry_at = (put_off == 1).then(now);
+        observed.trouble = Trouble { retry_at, ..Trouble::default() };
+        let another = shown == 0 && full == 0 && put_off == 1 && ends == 0;
+        let plan = check(now(), &default_policy(), &observed);
+        assert_eq!(due(&plan, now()), if another { "issue" } else { "verify" }, "{plan:#?}\n{observed:#?}");
+    }
+}
+
 /// Whatever the window says and however long a person takes for other things: what consumers read never runs out while
 /// it can be replaced.
 #[test]
