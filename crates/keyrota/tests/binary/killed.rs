@@ -142,7 +142,7 @@ impl Moments {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let (range, place) = (self.0 >> 61, (self.0 >> 33) & 0xfff_ffff);
-        place % (4 << range)
+        place % (8 << range)
     }
 }
 
