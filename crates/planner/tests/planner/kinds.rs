@@ -135,13 +135,14 @@ fn to_be_retired(off: usize, used: usize, asked: usize) -> Version {
 }
 
 /// Off or on, missed or not, asked lately or never, on evidence or on a word: what was missed is switched on again and
-/// nothing else happens before; nothing goes before it was off for long enough.
+/// nothing else happens before; nothing goes before it was off for long enough, nor while an answer was lost and nobody
+/// knows whether it is off.
 #[test]
 fn every_state_of_a_switch() {
     let mut steps = Steps::new();
     let said = |cause: fn(String, String) -> Cause| cause("ada".to_owned(), "a test".to_owned());
     let causes = [Cause::Age, Cause::ParentTurned, said(|by, reason| Cause::Compromised { by, reason })];
-    for [off, used, asked, when, facts, cause, ending, runs] in Odometer::new([5, 4, 4, 2, 4, 3, 2, 2]) {
+    for [off, used, asked, when, facts, cause, ending, runs, doubt] in Odometer::new([5, 4, 4, 2, 4, 3, 2, 2, 2]) {
         let facts = IssuerFacts {
             usage: facts % 2 == 1,
             disable: facts / 2 == 1,
@@ -151,7 +152,8 @@ fn every_state_of_a_switch() {
         };
         let policy = Policy { retire_when: [RetireWhen::Quiet, RetireWhen::OverlapOver][when], ..default_policy() };
         let mut observed = World::new("web", policy.clone(), facts.clone(), days(95)).observed;
-        let retiree = to_be_retired(off, used, asked);
+        let switch_in_doubt = doubt == 1 && facts.disable;
+        let retiree = Version { switch_in_doubt, ..to_be_retired(off, used, asked) };
         let (disabled_at, last_used) = (retiree.disabled_at, retiree.usage.last_used);
         let successor = Version { verified_at: Some(minutes_ago(1)), ..issued(2, start()) };
         observed.versions = vec![retiree, successor];
@@ -164,8 +166,10 @@ fn every_state_of_a_switch() {
         let missed = disabled_at.is_some() && last_used > disabled_at;
         if compromised {
             assert_eq!(word, ["revoke", "ask_person"][ending], "{plan:#?}");
-        } else if missed || disabled_at.is_some() && runs == 1 {
+        } else if missed || (disabled_at.is_some() || switch_in_doubt) && runs == 1 {
             assert_eq!(word, "enable", "{plan:#?}\n{observed:#?}");
+        } else if switch_in_doubt {
+            assert!(matches!(word, "disable" | "enable" | "watch" | "nothing"), "{plan:#?}\n{observed:#?}");
         } else if disabled_at.is_none() {
             assert_ne!(word, "enable");
             assert!(!facts.disable || !matches!(word, "revoke" | "ask_person"), "{plan:#?}\n{observed:#?}");
