@@ -13,6 +13,9 @@ const SEEDS: &[(u64, &str)] = &[
     (1391, "an application of which no version is left stayed switched off for ever"),
     (3232, "a child that was minted while its parent turned was never minted anew"),
     (7604, "what a person made and nobody wanted any longer was left"),
+    (15815, "a person was asked to make a successor anew, and the one that was back was delivered meanwhile"),
+    (16256, "another person's hold, set while a claim was refused, was taken for what the claim changed"),
+    (17364, "what was switched on again, and the answer lost, was revoked as if it were off"),
     (13166, "what was brought back took the slot of the value that was chosen in its place"),
     (16519, "a token that a person had ended unseen was tried until the old one expired"),
 ];
