@@ -27,6 +27,8 @@ pub enum ImportError {
     Untried,
     #[error("the secret could not be tried")]
     Trial(#[source] DriverError),
+    #[error("the platform could not be asked for its time")]
+    Unheard(#[source] DriverError),
     #[error("the secret could not be sealed")]
     Seal(#[from] secret::SealError),
     #[error("it moved in this very moment")]
@@ -49,6 +51,7 @@ impl Engine {
         }
         let version = observed.current().ok_or(ImportError::NoVersion)?;
         let issuer = self.issuers.get(observed.credential.issuer()).ok_or(ImportError::NoPolicy)?;
+        self.hear(issuer, entry).await.map_err(ImportError::Unheard)?;
         let now = self.now(issuer);
         let applied = self.policies.applied(&observed.credential, now).ok_or(ImportError::NoPolicy)?;
         if applied.policy.deliver.is_empty() {

@@ -109,6 +109,15 @@ impl Engine {
         Ok(())
     }
 
+    /// Before anything goes on record at the issuer's time that does not follow a look at it: our clock may have been moved
+    /// since it was last heard, and a record from the future stops everything until that time has come.
+    pub(crate) async fn hear(&self, issuer: &IssuerHandle, entry: &Entry) -> Result<(), DriverError> {
+        if issuer.was_heard(self.ports.clock.now()) {
+            return Ok(());
+        }
+        self.list(issuer, Scope::Siblings(subject_of(entry)), &crate::Silent).await.map(drop)
+    }
+
     async fn list(&self, issuer: &IssuerHandle, scope: Scope, progress: &dyn Progress) -> Result<Listed, DriverError> {
         let mut pages = issuer.driver.list(scope);
         let mut listed = Listed::default();

@@ -17,6 +17,9 @@ use situation::{Answer, Situation};
 /// between proof and use, short enough that what was proved is still so.
 pub const PROOF_AGE_MAX: domain::Duration = domain::Duration::from_mins(30);
 
+/// What an answer of "not yet" puts off is asked again after this at the latest.
+pub const ASK_AGAIN_LONGEST: domain::Duration = domain::Duration::from_mins(15);
+
 /// How far the clock may lie before what is on record: the platform's `Date` has a granularity of a second, and
 /// several of its front ends need not agree to the second.
 pub const CLOCK_TOLERANCE: domain::Duration = domain::Duration::from_mins(2);

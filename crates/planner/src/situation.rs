@@ -5,6 +5,8 @@ use domain::{
     Step, Timestamp, Version,
 };
 
+use crate::ASK_AGAIN_LONGEST;
+
 pub(crate) struct Situation<'a> {
     pub(crate) now: Timestamp,
     pub(crate) policy: &'a Policy,
@@ -109,6 +111,12 @@ impl<'a> Situation<'a> {
     /// Whether the step that is planned now was answered "not yet" the last time. A failed attempt is no answer.
     pub(crate) fn was_put_off(&self) -> bool {
         self.observed.trouble.retry_at.is_some() && self.observed.trouble.attempts == 0
+    }
+
+    /// The same, with an answer that was given after that moment: nobody may have asked since the last one.
+    pub(crate) fn was_put_off_after(&self, at: Timestamp) -> bool {
+        let asked_later = |retry_at: Timestamp| retry_at > after(at, ASK_AGAIN_LONGEST);
+        self.was_put_off() && self.observed.trouble.retry_at.is_some_and(asked_later)
     }
 
     pub(crate) fn find(&mut self, finding: Finding) {

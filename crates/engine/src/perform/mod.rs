@@ -12,6 +12,7 @@ use std::time::Duration as StdDuration;
 use db::{BeginError, Entry, Intent, Outcome};
 use domain::{Ask, Cause, Duration, Planned, Reason, RotationId, Step, Timestamp, planted};
 use driver::{DriverError, Effect, Kind, Ticket};
+use planner::ASK_AGAIN_LONGEST;
 
 use crate::{Applied, Engine, IssuerHandle, crash};
 
@@ -21,9 +22,8 @@ pub(crate) const ATTEMPTS_MAX: u32 = 12;
 const BACKOFF_FIRST: StdDuration = StdDuration::from_millis(250);
 const BACKOFF_LONGEST: StdDuration = StdDuration::from_secs(300);
 
-/// While a change spreads, the next look comes after a quarter of the time waited so far, within these bounds.
+/// While a change spreads, the next look comes after a quarter of the time waited so far, from here to the longest.
 const ASK_AGAIN_FIRST: Duration = Duration::from_secs(1);
-const ASK_AGAIN_LONGEST: Duration = Duration::from_mins(15);
 
 const NOTHING_CAN_TRY: &str =
     "nothing can try the successor: the issuer offers no check and the policy names no `verify` address";
@@ -104,6 +104,8 @@ impl Engine {
         }
         let effect = work.effect(&planned.step, &planned.reason, &ticket).await;
         crash::point(planned.step.word(), "effect");
+        // Where it does not answer, our clock has to do: what is on record too late is only waited for.
+        self.hear(issuer, entry).await.ok();
         let (outcome, performed) = work.conclude(effect);
         tracing::debug!(credential = %entry.observed.credential, step = planned.step.word(), ?performed, "performed");
         // Whatever our clock did meanwhile, no outcome is older than its intent.

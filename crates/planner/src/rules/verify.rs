@@ -28,7 +28,7 @@ pub(crate) fn verify(situation: &mut Situation<'_>) -> Option<Answer> {
     if situation.now > after(spread, DEADLINE_SLACK) {
         situation.find(Finding::SuccessorRefused { since });
     }
-    let refused = situation.was_put_off() && situation.now > after(spread, patience(situation));
+    let refused = situation.was_put_off_after(after(spread, patience(situation)));
     if refused && another_helps(situation, successor) {
         let rotation = situation.rotation()?;
         return Some(issue_again(situation, rotation, Reason::SuccessorRefused { since }));

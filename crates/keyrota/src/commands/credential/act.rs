@@ -99,6 +99,9 @@ pub(crate) async fn import(shell: &Shell, credential: &str, word: &WordArgs) -> 
         ImportError::Trial(source) => {
             Complaint::issuer(format!("the secret of `{credential}` could not be tried"), source)
         }
+        ImportError::Unheard(source) => {
+            Complaint::issuer(format!("the platform of `{credential}` could not be asked for its time"), source)
+        }
         _ => not_now(credential, &error.to_string()),
     })?;
     go_on(shell, &engine, &entry.observed.credential).await
