@@ -13,7 +13,8 @@ pub(crate) fn switch_off(situation: &Situation<'_>, retiree: &Version, reason: &
     let handed_out = situation.rotation()?.hands_out();
     // Where the answer to a switch was lost, it may be on: it is switched off again, and listened for anew.
     let first = retiree.disabled_at.is_none() || retiree.switch_in_doubt;
-    (first && handed_out && switches_off(situation)).then(|| Answer::now(Step::Disable { version: retiree.number }, reason.clone()))
+    (first && handed_out && switches_off(situation))
+        .then(|| Answer::now(Step::Disable { version: retiree.number }, reason.clone()))
 }
 
 /// While it is switched off, it is listened for whoever misses it.
