@@ -9,9 +9,8 @@ use crate::{
 /// are to read it again, it was tried meanwhile, or the gate that let it be switched off has closed. What may be off, since
 /// an answer was lost, counts as off.
 pub(crate) fn enable(situation: &mut Situation<'_>) -> Option<Answer> {
-    let off = |version: &&domain::Version| {
-        version.is_live() && (version.disabled_at.is_some() || version.switch_in_doubt)
-    };
+    let off =
+        |version: &&domain::Version| version.is_live() && (version.disabled_at.is_some() || version.switch_in_doubt);
     if let Some(successor) = situation.successor().filter(off) {
         return Some(Answer::now(Step::Enable { version: successor.number }, Reason::NeededAgain));
     }
