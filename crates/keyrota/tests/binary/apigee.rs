@@ -1,6 +1,8 @@
 //! The main job on Apigee, both generations: keys of our choosing, a gateway that remembers, products that wait for an
 //! approval, changes that arrive late. Nobody notices, and the apps are as they were, byte for byte.
 
+mod untold;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -28,6 +30,8 @@ const THREE_HUNDRED: &str = "--developers 100 --apps 3 --age 95d --replication-l
 struct Key {
     developer: String,
     app: String,
+    /// What Keyrota calls it.
+    name: String,
     key: String,
     secret: String,
     status: String,
@@ -39,6 +43,10 @@ struct Key {
 impl Key {
     fn path(&self) -> String {
         format!("apigee/{}/{}", self.developer, self.app)
+    }
+
+    fn credential(&self) -> String {
+        format!("{}/{}", self.path(), self.name)
     }
 
     fn of_app(&self) -> (&str, &str) {
@@ -102,6 +110,7 @@ fn keys(world: &World) -> Vec<Key> {
     let key = |one: &Value| Key {
         developer: text(one, "developer"),
         app: text(one, "app"),
+        name: format!("key-{}", &text(one, "id")[..10]),
         key: text(one, "consumer_key"),
         secret: text(one, "consumer_secret"),
         status: text(one, "status"),
@@ -368,8 +377,7 @@ fn a_product_that_waits_is_told() {
         }
     }
     for one in &before {
-        let name = format!("apigee/{}/{}/{}", one.developer, one.app, one.key);
-        world.keyrota(&format!("credential rotate {name} --reason approved"));
+        world.keyrota(&format!("credential rotate {} --reason approved", one.credential()));
     }
     world.run().exits(0);
     served_both(&world, &before);
