@@ -22,6 +22,7 @@ const SEEDS: &[(u64, &str)] = &[
     (17364, "what was switched on again, and the answer lost, was revoked as if it were off"),
     (13166, "what was brought back took the slot of the value that was chosen in its place"),
     (16519, "a token that a person had ended unseen was tried until the old one expired"),
+    (12939, "an answer that took minutes told the time after a jump, and the overlap was short by as much"),
 ];
 
 /// The same in worlds of the usual kind alone.
