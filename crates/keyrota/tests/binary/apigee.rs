@@ -1,6 +1,7 @@
 //! The main job on Apigee, both generations: keys of our choosing, a gateway that remembers, products that wait for an
 //! approval, changes that arrive late. Nobody notices, and the apps are as they were, byte for byte.
 
+mod destinations;
 mod untold;
 
 use std::{
@@ -15,6 +16,7 @@ use std::{
 
 use serde_json::{Value, json};
 
+use self::destinations::{Destination, Destinations};
 use crate::{
     consumer::Reader,
     end_state::{Performed, add},
@@ -151,18 +153,23 @@ struct Consumers {
 impl Consumers {
     /// Until something is delivered, each uses the key that it has had all along.
     fn start(world: &World, estate: &[Key]) -> Self {
+        Self::of(world, estate, Destinations::local(world))
+    }
+
+    fn of(world: &World, estate: &[Key], mut destinations: Destinations) -> Self {
         let mut apps: Vec<(String, String, Vec<String>)> =
             estate.iter().map(|one| (one.path(), one.key.clone(), one.products.clone())).collect();
         let (stop, rounds) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (told, counted) = (stop.clone(), rounds.clone());
-        let (mut reader, mut gateway) = (Reader::new(world), world.gateway());
+        let mut gateway = world.gateway();
         let thread = std::thread::spawn(move || {
             let (mut calls, mut failures) = (0, Vec::new());
             while !told.load(Ordering::SeqCst) {
+                destinations.refresh(&apps.iter().map(|(path, ..)| path.clone()).collect::<Vec<_>>());
                 for (path, key, products) in &mut apps {
-                    // Once with what it read a round ago, once with what it reads now.
-                    for fresh in [false, true] {
-                        if fresh && let Some([read, _]) = reader.read_fields(path, ["consumerKey", "consumerSecret"]) {
+                    // Once with what it read a round ago, and with what it reads now.
+                    for place in std::iter::once(None).chain(destinations.each().map(Some)) {
+                        if let Some([read, _]) = place.and_then(|place| place.read(path)) {
                             *key = read;
                         }
                         for product in &*products {
@@ -179,7 +186,7 @@ impl Consumers {
                         break;
                     }
                 }
-                reader.close();
+                destinations.close();
                 counted.fetch_add(1, Ordering::SeqCst);
             }
             (calls, failures)
@@ -243,12 +250,20 @@ fn served_both(world: &World, before: &[Key]) {
 }
 
 fn check_renewed(world: &World, before: &[Key]) {
-    let (mut reader, mut gateway) = (Reader::new(world), world.gateway());
+    check_renewed_in(world, before, Destinations::local(world));
+}
+
+fn check_renewed_in(world: &World, before: &[Key], mut destinations: Destinations) {
+    let mut gateway = world.gateway();
     let now = live(world);
+    destinations.refresh(&now.iter().map(Key::path).collect::<Vec<_>>());
     assert_eq!(now.len(), before.len());
     for one in &now {
-        let read = reader.read_fields(&one.path(), ["consumerKey", "consumerSecret"]).unwrap();
-        assert_eq!(read, [one.key.clone(), one.secret.clone()], "{}: what is live is not what readers get", one.path());
+        for place in destinations.each() {
+            let read = place.read(&one.path()).unwrap();
+            let live = [one.key.clone(), one.secret.clone()];
+            assert_eq!(read, live, "{}: what is live is not what readers get", one.path());
+        }
         assert_eq!(one.status, "approved");
     }
     for one in before {
@@ -264,15 +279,22 @@ fn writes_of(world: &World, what: impl Fn(&Value) -> bool) -> usize {
     world.calls().iter().filter(|call| call["method"] != "GET" && what(call)).count()
 }
 
-fn three_hundred_are_replaced(generation: &str) {
+/// Into the emulator of AWS, alone or beside our own store.
+fn three_hundred_are_replaced(generation: &str, to: &[Destination]) {
     let world = world(generation, THREE_HUNDRED);
+    let aws = destinations::deliver(&world, to);
     let (before, apps_before) = (live(&world), apps(&world));
     assert_eq!(before.len(), 300);
-    let consumers = Consumers::start(&world, &before);
+    let destinations = Destinations::of(&world, &aws, to);
+    destinations.create(before.iter().map(|one| (one.path(), [one.key.as_str(), one.secret.as_str()])));
+    let consumers = Consumers::of(&world, &before, destinations);
 
     let performed = run_to_overlap(&world, 300);
-    for step in ["prepare", "issue", "write", "verify", "promote", "confirm"] {
+    for step in ["prepare", "issue", "verify"] {
         assert_eq!(performed[step], 300, "{performed:?}");
+    }
+    for step in ["write", "promote", "confirm"] {
+        assert_eq!(performed[step], 300 * to.len() as u64, "into each: {performed:?}");
     }
     served_both(&world, &before);
 
@@ -288,7 +310,7 @@ fn three_hundred_are_replaced(generation: &str) {
     }
     assert!(!performed.contains_key("enable"), "{performed:?}");
     world.advance("5m");
-    check_renewed(&world, &before);
+    check_renewed_in(&world, &before, Destinations::of(&world, &aws, to));
     assert_eq!(apps(&world), apps_before, "apps are not touched");
     let to_an_app = |call: &Value| {
         let path = call["path"].as_str().unwrap();
@@ -300,12 +322,12 @@ fn three_hundred_are_replaced(generation: &str) {
 
 #[test]
 fn three_hundred_of_x_are_replaced_unnoticed() {
-    three_hundred_are_replaced("x");
+    three_hundred_are_replaced("x", &[Destination::Local, Destination::Aws]);
 }
 
 #[test]
 fn three_hundred_of_edge_are_replaced_unnoticed() {
-    three_hundred_are_replaced("edge");
+    three_hundred_are_replaced("edge", &[Destination::Aws]);
 }
 
 /// Answers that are lost in the middle of an issue leave no key behind, with or without products.
