@@ -19,7 +19,7 @@ struct Formed {
     fingerprint: Fingerprint,
 }
 
-/// Stands in a delivery for a store without labels until the promotion writes there.
+/// Stands in a delivery until the promotion writes, where readers would get at once what is written.
 const NOT_WRITTEN: &str = "";
 
 impl Work<'_> {
@@ -33,9 +33,12 @@ impl Work<'_> {
         let state = store.inspect(&destination.path).await.map_err(StepEnd::Elsewhere)?;
         self.is_the_right_place(destination, &state)?;
         let replaced = state.labelled(Label::Current).map(|current| current.version.0.clone());
-        let (store_version, fingerprint) = match store.labels() {
-            Some(_) => self.put(store, (version, destination), replaced.as_deref(), ticket).await?,
-            None => (NOT_WRITTEN.to_owned(), self.formed(version, destination).await?.fingerprint),
+        // What readers would get at once waits for the promotion: nothing has tried it yet.
+        let at_once = store.labels().is_none() || (store.facts().first_is_current && replaced.is_none());
+        let (store_version, fingerprint) = if at_once {
+            (NOT_WRITTEN.to_owned(), self.formed(version, destination).await?.fingerprint)
+        } else {
+            self.put(store, (version, destination), replaced.as_deref(), ticket).await?
         };
         // A repetition of a write that was promoted already finds itself as current.
         let replaced = replaced.filter(|current| *current != store_version);
@@ -59,20 +62,21 @@ impl Work<'_> {
             )),
             _ => StepEnd::Elsewhere(error),
         };
-        let Some(labels) = store.labels() else {
-            let written = self.put(store, (version, destination), delivered.replaced.as_deref(), ticket).await;
-            let written = written.map_err(|end| match end {
+        let mut written = None;
+        if delivered.store_version == NOT_WRITTEN {
+            let put = self.put(store, (version, destination), delivered.replaced.as_deref(), ticket).await;
+            written = Some(put.map_err(|end| match end {
                 StepEnd::Elsewhere(error) => overwritten(error),
                 end => end,
-            })?;
-            return Ok(Outcome::Promoted { destination: destination.clone(), written: Some(written) });
-        };
-        let expected = delivered.replaced.map(StoreVersion);
-        let ours = StoreVersion(delivered.store_version);
-        match labels.promote(&destination.path, &ours, expected.as_ref(), ticket).await {
-            Ok(()) => Ok(Outcome::Promoted { destination: destination.clone(), written: None }),
-            Err(error) => Err(overwritten(error)),
+            })?);
         }
+        if let Some(labels) = store.labels() {
+            let ours = written.as_ref().map_or(delivered.store_version, |(version, _)| version.clone());
+            let expected = delivered.replaced.map(StoreVersion);
+            let promoted = labels.promote(&destination.path, &StoreVersion(ours), expected.as_ref(), ticket).await;
+            promoted.map_err(overwritten)?;
+        }
+        Ok(Outcome::Promoted { destination: destination.clone(), written })
     }
 
     /// The proof that a delivery arrived: the value that readers get is ours, to the byte. It is read with the

@@ -321,3 +321,18 @@ impl Calls<'_> {
         }
     }
 }
+
+#[test]
+fn nobody_reads_a_first_version_before_the_platform_accepted_it() {
+    let estate = Estate::new("--consumer-orgs 1 --apps 1 --age 95d", 0);
+    let path = place(&estate.world.live().remove(0));
+    let mut command = estate.world.command("run --once");
+    estate.with_logins(&mut command);
+    command.env("KEYROTA_CRASH_AT", "verify:begun");
+    estate.world.perform("run --once", &mut command, "");
+    assert_eq!(estate.world.live().len(), 2, "it is issued, and was not tried before the process died");
+    let described = estate.aws("DescribeSecret", &json!({ "SecretId": path }));
+    assert_eq!(described["VersionIdsToStages"], Value::Null, "{described}");
+    estate.run_to_rest();
+    check_both_hold_the_new(&estate, 1);
+}
