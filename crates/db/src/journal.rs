@@ -407,8 +407,8 @@ impl Outcome {
                     replaced, fingerprint, written_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $9, $8)
                     ON CONFLICT (credential_id, rotation_id, store, path) DO UPDATE SET version = excluded.version,
                     store_version = excluded.store_version, replaced = excluded.replaced,
-                    fingerprint = excluded.fingerprint, written_at = excluded.written_at, promoted_at = NULL, confirmed_at = NULL,
-                    first_confirmed_at = NULL";
+                    fingerprint = excluded.fingerprint, written_at = excluded.written_at, promoted_at = NULL,
+                    confirmed_at = NULL, first_confirmed_at = NULL";
                 let (store, path) = (&*destination.store, destination.path.as_str());
                 let mut values =
                     values![id, rotation.as_str(), version.0, store, path, store_version, replaced.as_deref(), now];
@@ -416,24 +416,9 @@ impl Outcome {
                 well.run(sql, values, one)
             }
             Self::Promoted { destination, written } => {
-                let sql = format!(
-                    "UPDATE delivery SET promoted_at = $5, store_version = coalesce($6, store_version),
-                    fingerprint = coalesce($7, fingerprint) {MARK_DELIVERY}"
-                );
-                let mut values = mark(id, rotation, destination, now);
-                values.push(written.as_ref().map(|(version, _)| version.as_str()).into());
-                values.push(written.as_ref().map(|(_, fingerprint)| *fingerprint).into());
-                well.run(sql, values, one)
+                well.and(mark_promoted(id, rotation, destination, written.as_ref(), now))
             }
-            Self::Confirmed { destination } => {
-                let sql = format!(
-                    "UPDATE delivery SET confirmed_at = $5, first_confirmed_at = coalesce(first_confirmed_at, $5)
-                    {MARK_DELIVERY}"
-                );
-                let drift = "DELETE FROM drift WHERE credential_id = $1 AND store = $2 AND path = $3";
-                let found = values![id, &*destination.store, destination.path.as_str()];
-                well.run(sql, mark(id, rotation, destination, now), one).run(drift, found, Rows::Any)
-            }
+            Self::Confirmed { destination } => well.and(mark_confirmed(id, rotation, destination, now)),
             Self::Verified { version } => well.run(at_version("verified_at"), values![id, version.0, now], one),
             Self::StillThere { version } => {
                 let sql = "UPDATE version SET revoked_at = NULL, presence = 'listed'
@@ -464,13 +449,7 @@ impl Outcome {
                 let sql = "UPDATE version SET sealed = NULL WHERE credential_id = $1 AND number = $2";
                 well.run(sql, values![id, version.0], one)
             }
-            Self::Completed => {
-                let sql = "UPDATE credential SET rotation_id = NULL, rotation_cause = NULL, rotation_by = NULL,
-                    rotation_reason = NULL, rotation_started_at = NULL, rotation_from = NULL, rotation_to = NULL
-                    WHERE id = $1 AND rotation_id = $2";
-                let gone_back = well.run(HOLD_AFTER_GOING_BACK, values![id, rotation.as_str(), now], Rows::Any);
-                gone_back.run(sql, values![id, rotation.as_str()], one).and(crate::tasks::overtaken(id, now))
-            }
+            Self::Completed => well.and(close_rotation(id, rotation, now)),
             Self::NotYet { retry_at, .. } => {
                 let sql = "UPDATE credential SET retry_at = $2 WHERE id = $1";
                 well.run(sql, values![id, *retry_at], one)
@@ -482,6 +461,41 @@ impl Outcome {
             }
         }
     }
+}
+
+fn mark_promoted(
+    id: i64,
+    rotation: &RotationId,
+    destination: &Destination,
+    written: Option<&(String, Fingerprint)>,
+    now: Timestamp,
+) -> Unit {
+    let sql = format!(
+        "UPDATE delivery SET promoted_at = $5, store_version = coalesce($6, store_version),
+        fingerprint = coalesce($7, fingerprint) {MARK_DELIVERY}"
+    );
+    let mut values = mark(id, rotation, destination, now);
+    values.push(written.map(|(version, _)| version.as_str()).into());
+    values.push(written.map(|(_, fingerprint)| *fingerprint).into());
+    Unit::new().run(sql, values, Rows::Exactly(1))
+}
+
+/// What an inspection once found there is of the past.
+fn mark_confirmed(id: i64, rotation: &RotationId, destination: &Destination, now: Timestamp) -> Unit {
+    let sql = format!(
+        "UPDATE delivery SET confirmed_at = $5, first_confirmed_at = coalesce(first_confirmed_at, $5) {MARK_DELIVERY}"
+    );
+    let drift = "DELETE FROM drift WHERE credential_id = $1 AND store = $2 AND path = $3";
+    let found = values![id, &*destination.store, destination.path.as_str()];
+    Unit::new().run(sql, mark(id, rotation, destination, now), Rows::Exactly(1)).run(drift, found, Rows::Any)
+}
+
+fn close_rotation(id: i64, rotation: &RotationId, now: Timestamp) -> Unit {
+    let sql = "UPDATE credential SET rotation_id = NULL, rotation_cause = NULL, rotation_by = NULL,
+        rotation_reason = NULL, rotation_started_at = NULL, rotation_from = NULL, rotation_to = NULL
+        WHERE id = $1 AND rotation_id = $2";
+    let gone_back = Unit::new().run(HOLD_AFTER_GOING_BACK, values![id, rotation.as_str(), now], Rows::Any);
+    gone_back.run(sql, values![id, rotation.as_str()], Rows::Exactly(1)).and(crate::tasks::overtaken(id, now))
 }
 
 /// One time of one version. `column` is a name of ours, never input.
