@@ -419,7 +419,10 @@ impl Outcome {
                 well.and(mark_promoted(id, rotation, destination, written.as_ref(), now))
             }
             Self::Confirmed { destination } => well.and(mark_confirmed(id, rotation, destination, now)),
-            Self::Verified { version } => well.run(at_version("verified_at"), values![id, version.0, now], one),
+            Self::Verified { version } => {
+                let verified = at_version("verified_at");
+                well.run(verified, values![id, version.0, now], one).and(crate::tasks::successor_serves(id, now))
+            }
             Self::StillThere { version } => {
                 let sql = "UPDATE version SET revoked_at = NULL, presence = 'listed'
                     WHERE credential_id = $1 AND number = $2";

@@ -116,6 +116,13 @@ pub(crate) fn overtaken(id: i64, now: Timestamp) -> Unit {
     Unit::new().run(sql, values![id, now], Rows::Any)
 }
 
+/// There is a successor that the platform accepts: nobody is to make another one.
+pub(crate) fn successor_serves(id: i64, now: Timestamp) -> Unit {
+    let sql = "UPDATE task SET ended_at = $2, outcome = 'no longer wanted'
+        WHERE credential_id = $1 AND ended_at IS NULL AND ask = 'issue'";
+    Unit::new().run(sql, values![id, now], Rows::Any)
+}
+
 fn end(task: &TaskLine, word: Word<'_>, outcome: &str) -> Unit {
     let sql = "UPDATE task SET ended_at = $2, ended_by = $3, outcome = $4 WHERE id = $1 AND ended_at IS NULL";
     Unit::new().run(sql, values![task.id, word.at, word.by, outcome], Rows::Exactly(1))

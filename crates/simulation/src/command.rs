@@ -1,6 +1,7 @@
 //! `cargo xtask simulate`: what it prints.
 
 use crate::{
+    event::Event,
     matrix::matrix,
     play::play,
     scenario::Scenario,
@@ -16,6 +17,11 @@ pub fn simulate(words: &[String], print: &mut dyn FnMut(&str)) -> Result<bool, S
         ["--seed", seed] => Ok(one(number(seed)?, print)),
         ["--seeds", count] => Ok(many(0, number(count)?, print)),
         ["--seeds", count, "--from", first] => Ok(many(number(first)?, number(count)?, print)),
+        ["--world", world, "--at", at, "--event", event] => {
+            let (_, terms) = matrix().into_iter().nth(number(world)? as usize).ok_or("there are fewer worlds")?;
+            let event = Event::by_word(event).ok_or_else(|| format!("nothing is called `{event}`"))?;
+            Ok(tell(&format!("world {world}"), &Scenario::new(1, terms).with(number(at)? as usize, event), print))
+        }
         ["--single-faults"] => Ok(each(print)),
         ["--stories", count] => Ok(stories(number(count)?, print)),
         #[cfg(feature = "mutants")]
@@ -23,7 +29,7 @@ pub fn simulate(words: &[String], print: &mut dyn FnMut(&str)) -> Result<bool, S
         #[cfg(not(feature = "mutants"))]
         ["--mutants", ..] => Err("this build knows no mutants: use `cargo xtask simulate --mutants`".to_owned()),
         _ => Err(format!(
-            "use --seed N, --seeds N [--from N], --single-faults, --stories N or --mutants ({} worlds)",
+            "use --seed N, --seeds N [--from N], --single-faults, --world N --at POINT --event WORD, --stories N or --mutants ({} worlds)",
             matrix().len()
         )),
     }
@@ -32,21 +38,25 @@ pub fn simulate(words: &[String], print: &mut dyn FnMut(&str)) -> Result<bool, S
 fn one(seed: u64, print: &mut dyn FnMut(&str)) -> bool {
     let scenario = Scenario::random(seed);
     let broke = play(&scenario, false).breach.is_some();
-    let shown = if broke { shrink(&scenario) } else { scenario };
-    print(&format!("seed {seed}: {:?}", shown.terms));
-    for (at, events) in &shown.events {
+    tell(&format!("seed {seed}"), &if broke { shrink(&scenario) } else { scenario }, print)
+}
+
+/// A scenario as a story; whether every promise held.
+fn tell(name: &str, scenario: &Scenario, print: &mut dyn FnMut(&str)) -> bool {
+    print(&format!("{name}: {:?}", scenario.terms));
+    for (at, events) in &scenario.events {
         let events: Vec<String> = events.iter().map(ToString::to_string).collect();
         print(&format!("  at #{at}: {}", events.join(", ")));
     }
-    let played = play(&shown, true);
+    let played = play(scenario, true);
     for line in &played.timeline {
         print(line);
     }
     print(&match &played.breach {
-        Some(breach) => format!("seed {seed} broke a promise: {breach}"),
-        None => format!("seed {seed}: every promise held; {} rotations", played.rotations),
+        Some(breach) => format!("{name} broke a promise: {breach}"),
+        None => format!("{name}: every promise held; {} rotations", played.rotations),
     });
-    !broke
+    played.breach.is_none()
 }
 
 fn many(first: u64, count: u64, print: &mut dyn FnMut(&str)) -> bool {
@@ -94,11 +104,11 @@ fn fnv(digest: u64, byte: u8) -> u64 {
 
 fn each(print: &mut dyn FnMut(&str)) -> bool {
     let all = single_faults(1);
-    for (world, at, fault, breach) in &all.broken {
-        print(&format!("{world}: {fault:?} at #{at}: {breach}"));
+    for broken in &all.broken {
+        print(&broken.to_string());
     }
     print(&format!(
-        "{} worlds, {} I/O points, {} single faults, {} broken",
+        "{} worlds, {} I/O points, {} single events, {} broken",
         all.worlds,
         all.points,
         all.runs,

@@ -80,7 +80,7 @@ impl Errands {
         if let (Ask::Revoke { .. }, Some(old)) = (task.ask, old)
             && world.platform.minted[old].is_live(world.now)
         {
-            world.may_end(credential, old);
+            world.may_end(credential, old, Who::Person);
         }
         let mut errand = Errand { credential, acts_at: world.now, mistakes: Vec::new(), made: None };
         if !self.fallible {

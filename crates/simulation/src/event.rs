@@ -137,6 +137,21 @@ pub enum Act {
 }
 
 impl Act {
+    /// Those that mean something without another one before them.
+    pub const ALONE: [Self; 11] = [
+        Self::Hold(0),
+        Self::Rotate(0),
+        Self::RollBack(0),
+        Self::Import(0),
+        Self::RemoveNewest(0),
+        Self::RemoveOldest(0),
+        Self::SwitchOff(0),
+        Self::MakeStray(0),
+        Self::Rename(0),
+        Self::WriteOld(0),
+        Self::WriteJunk(0),
+    ];
+
     pub fn credential(self) -> usize {
         match self {
             Self::Hold(one)
@@ -181,6 +196,28 @@ pub enum Event {
     /// From now on and for so long, listings show what there was now.
     Frozen(Duration),
     Policy(usize, Change),
+}
+
+impl Event {
+    /// What is tried by itself at a point of a world with one credential: each fault, and each thing that a person may do.
+    pub fn alone(verb: Verb) -> impl Iterator<Item = Self> {
+        let faults = Fault::ALL.into_iter().filter(move |fault| verb.takes(*fault)).map(Self::Fault);
+        faults.chain(Act::ALONE.into_iter().map(Self::Person))
+    }
+
+    /// One of those by its word: `AnswerLost`, `RemoveNewest`.
+    pub(crate) fn by_word(word: &str) -> Option<Self> {
+        let faults = Fault::ALL.into_iter().map(Self::Fault);
+        faults.chain(Act::ALONE.into_iter().map(Self::Person)).find(|event| event.word() == word)
+    }
+
+    /// How a single fault or act is named on a command line.
+    pub(crate) fn word(&self) -> String {
+        match self {
+            Self::Person(act) => format!("{act:?}").split('(').next().unwrap_or_default().to_owned(),
+            other => other.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Event {

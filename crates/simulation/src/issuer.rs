@@ -150,9 +150,11 @@ impl Issuer for ModelIssuer {
     }
 
     async fn look_up(&self, subject: &Subject, handle: &Handle) -> Result<Lookup, DriverError> {
-        let words = format!("look up c{} {handle}", index(subject));
+        let credential = index(subject);
+        let words = format!("look up c{credential} {handle}");
         let handle = handle.to_string();
         let look = move |world: &mut World, _: Option<Fault>| {
+            world.asked_at[credential] = Some(world.now);
             let one = world.platform.minted.iter().find(|one| one.handle == handle && one.is_live(world.now));
             Ok(one.map_or(Lookup::Gone, |one| Lookup::There { name: one.name.clone(), title: one.title.clone() }))
         };

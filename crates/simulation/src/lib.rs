@@ -46,5 +46,5 @@ pub use play::{Played, play};
 pub use real_driver::{Mishap, Outcome, RealFaults, play_real_driver, real_faults};
 pub use scenario::Scenario;
 pub use shrink::shrink;
-pub use survey::{SingleFaults, single_faults};
+pub use survey::{Broken, SingleFaults, single_faults};
 pub use terms::Terms;

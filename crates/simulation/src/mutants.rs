@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    event::{Event, Events, Fault, Verb},
+    event::{Event, Verb},
     matrix::matrix,
     mistakes::{MUTANTS, documented},
     play::play,
@@ -127,14 +127,10 @@ impl Hunt {
     fn faults(&mut self, (world, terms): &(usize, Terms)) -> Option<Catch> {
         let scenario = Scenario::new(1, terms.clone());
         let (points, caught) = self.play(scenario.clone(), || format!("no fault, world {world}"));
-        let each = |(at, verb): (usize, Verb)| {
-            Fault::ALL.into_iter().filter(move |fault| verb.takes(*fault)).map(move |fault| (at, verb, fault))
-        };
+        let each = |(at, verb): (usize, Verb)| Event::alone(verb).map(move |event| (at, verb, event));
         caught.or_else(|| {
-            points.into_iter().enumerate().flat_map(each).find_map(|(at, verb, fault)| {
-                let events = Events::from([(at, vec![Event::Fault(fault)])]);
-                let scenario = Scenario { events, ..scenario.clone() };
-                self.play(scenario, || format!("{fault:?} at {verb:?}, world {world}")).1
+            points.into_iter().enumerate().flat_map(each).find_map(|(at, verb, event)| {
+                self.play(scenario.with(at, event), || format!("{event} at {verb:?}, world {world}")).1
             })
         })
     }

@@ -3,7 +3,7 @@
 
 use ::promises::{Account, Record, Version, always};
 pub use ::promises::{Breach, Promise};
-use domain::{Duration, Ending, Origin, Performer, RetireWhen, SUCCESSOR_SUFFIX};
+use domain::{Duration, Ending, Origin, Performer, RetireWhen, SUCCESSOR_SUFFIX, Timestamp};
 
 use crate::{
     consumers::place,
@@ -15,6 +15,9 @@ use crate::{
 
 /// What the engine saw of a store may be as old as this when it revokes: half an hour, and two answers that come late.
 const PROOF_AGE: Duration = Duration::from_mins(45);
+
+/// An answer that nothing came between is as old as this at most: it may come late, and so may what is sent upon it.
+const ANSWER_AGE: Duration = Duration::from_mins(15);
 
 /// The engine's estimate of the platform's clock is off by less.
 const CLOCKS_DIFFER: Duration = Duration::from_mins(2);
@@ -51,19 +54,19 @@ impl World {
                 return self.breach(Promise::NeverRemovedInUse, || format!("{handle} is revoked and can only expire"));
             }
         }
-        self.may_end(subject, index);
+        self.may_end(subject, index, Who::Us);
         self.was_switched_off(subject, index);
     }
 
     /// Right before we switch a version off.
     pub(crate) fn before_our_disable(&mut self, subject: usize, index: usize) {
         if self.platform.minted[index].disabled_at.is_none() {
-            self.may_end(subject, index);
+            self.may_end(subject, index, Who::Us);
         }
     }
 
-    /// Whether a version may be taken from consumers now, by whomever.
-    pub(crate) fn may_end(&mut self, subject: usize, index: usize) {
+    /// Whether a version may be taken from consumers now.
+    pub(crate) fn may_end(&mut self, subject: usize, index: usize, by: Who) {
         let version = &self.platform.minted[index];
         let (handle, credential) = (version.handle.clone(), version.credential);
         if credential != subject {
@@ -80,7 +83,7 @@ impl World {
         if held && !self.just_restored(subject) && !self.compromised[subject] && !self.was_off(subject) {
             return self.breach(Promise::NeverRemovedInUse, || format!("{handle} is revoked while a consumer has it"));
         }
-        self.successor_serves(subject, index);
+        self.successor_serves(subject, index, by);
         self.gate_was_open(subject, index);
     }
 
@@ -131,7 +134,7 @@ impl World {
         self.shelves.values().any(|shelf| shelf.slots.get(&place(credential)).is_some_and(person))
     }
 
-    fn successor_serves(&mut self, credential: usize, retired: usize) {
+    fn successor_serves(&mut self, credential: usize, retired: usize, by: Who) {
         if self.just_restored(credential) {
             return;
         }
@@ -145,9 +148,21 @@ impl World {
                 Some((index, other)) if other.credential != credential || index == retired => {
                     self.breach(Promise::NeverTheWrongPlace, || format!("{handle} goes, {destination} serves another"));
                 }
-                Some(_) => {}
+                Some((index, _)) => self.stays(index, &handle, by),
             }
         }
+    }
+
+    /// What consumers read from now on is there by the platform's record. A person who removes it may come between our last
+    /// question and what rests on it, and no sooner. Whoever does what we asked them to does it when they like.
+    fn stays(&mut self, index: usize, retired: &str, by: Who) {
+        let other = &self.platform.minted[index];
+        let recent = |at: &Timestamp| by != Who::Us || self.now.duration_since(*at) <= ANSWER_AGE;
+        let asked = self.asked_at[other.credential].filter(recent);
+        let Some(removed) = other.removed.filter(|removed| removed.at < asked.unwrap_or(self.now)) else { return };
+        let gone = self.now.duration_since(removed.at);
+        let words = format!("{retired} goes, and {}, which consumers read, has been gone for {gone}", other.handle);
+        self.breach(Promise::NeverWithoutAWorkingCredential, || words);
     }
 
     fn gate_was_open(&mut self, credential: usize, retired: usize) {

@@ -31,6 +31,12 @@ impl Scenario {
         Self { seed, terms, events: Events::new(), helped, fallible: false }
     }
 
+    /// The same with one event. What a person did, a person helps with.
+    pub(crate) fn with(&self, at: usize, event: Event) -> Self {
+        let helped = self.helped || matches!(event, Event::Person(_));
+        Self { events: Events::from([(at, vec![event])]), helped, ..self.clone() }
+    }
+
     /// A world with everything in it, decided by the seed alone.
     pub fn random(seed: u64) -> Self {
         let mut scenario = Self::overlapping(seed);

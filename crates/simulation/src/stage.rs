@@ -57,6 +57,8 @@ pub(crate) struct World {
     pub(crate) gaps: Vec<Option<Gap>>,
     /// Policies under which a successor of ours has served.
     pub(crate) proved: BTreeSet<String>,
+    /// When the platform was last asked by id for a version of each credential.
+    pub(crate) asked_at: Vec<Option<Timestamp>>,
     /// Rotations whose first issue was seen.
     pub(crate) met_rotations: BTreeSet<String>,
     /// Versions that expired while consumers read them.
@@ -109,6 +111,7 @@ impl World {
             compromised: vec![false; credentials],
             gaps: (0..credentials).map(|_| None).collect(),
             proved: BTreeSet::new(),
+            asked_at: vec![None; credentials],
             met_rotations: BTreeSet::new(),
             starved: Starved::new(),
             excused: Starved::new(),

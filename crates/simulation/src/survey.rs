@@ -1,7 +1,9 @@
-//! Every single fault at every I/O point of one full rotation.
+//! Every single fault, and every single act of a person, at every I/O point of one full rotation.
+
+use std::fmt;
 
 use crate::{
-    event::{Event, Events, Fault},
+    event::Event,
     matrix::matrix,
     play::play,
     promises::Breach,
@@ -14,16 +16,33 @@ pub struct SingleFaults {
     pub worlds: usize,
     pub points: usize,
     pub runs: usize,
-    /// The world, the point, the fault, and what broke.
-    pub broken: Vec<(String, usize, Fault, Breach)>,
+    pub broken: Vec<Broken>,
 }
 
-/// Plays each world of the matrix once without a fault, which counts the points, then once for each fault at each.
+/// A promise that did not survive a single event.
+#[derive(Debug)]
+pub struct Broken {
+    /// The world's number in the matrix, and what it is.
+    pub world: (usize, String),
+    /// The I/O point, and what happened there.
+    pub at: usize,
+    pub event: Event,
+    pub breach: Breach,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { world: (world, name), at, event, breach } = self;
+        write!(f, "--world {world} --at {at} --event {}: {breach} ({name})", event.word())
+    }
+}
+
+/// Plays each world of the matrix once without a fault, which counts the points, then once for each event at each.
 /// `step` leaves worlds out: 1 takes all, 7 takes five that differ from each other in everything.
 pub fn single_faults(step: usize) -> SingleFaults {
-    let worlds: Vec<(String, Terms)> = matrix().into_iter().step_by(step).collect();
+    let worlds: Vec<(usize, (String, Terms))> = matrix().into_iter().enumerate().step_by(step).collect();
     let mut all = SingleFaults { worlds: worlds.len(), ..SingleFaults::default() };
-    for one in on_every_core(&worlds, |(name, terms)| single_faults_of(name, terms)) {
+    for one in on_every_core(&worlds, |(world, (name, terms))| single_faults_of((*world, name.clone()), terms)) {
         all.points += one.points;
         all.runs += one.runs;
         all.broken.extend(one.broken);
@@ -31,18 +50,17 @@ pub fn single_faults(step: usize) -> SingleFaults {
     all
 }
 
-fn single_faults_of(name: &str, terms: &Terms) -> SingleFaults {
+fn single_faults_of(world: (usize, String), terms: &Terms) -> SingleFaults {
     let scenario = Scenario::new(1, terms.clone());
     let smooth = play(&scenario, false);
-    assert_eq!(smooth.breach, None, "{name}: without any fault");
-    assert!(smooth.rotations > 0, "{name}");
+    assert_eq!(smooth.breach, None, "{}: without any fault", world.1);
+    assert!(smooth.rotations > 0, "{}", world.1);
     let mut all = SingleFaults { worlds: 1, points: smooth.points.len(), ..SingleFaults::default() };
     for (at, verb) in smooth.points.iter().enumerate() {
-        for fault in Fault::ALL.into_iter().filter(|fault| verb.takes(*fault)) {
-            let events = Events::from([(at, vec![Event::Fault(fault)])]);
-            let played = play(&Scenario { events, ..scenario.clone() }, false);
+        for event in Event::alone(*verb) {
+            let played = play(&scenario.with(at, event), false);
             all.runs += 1;
-            all.broken.extend(played.breach.map(|breach| (name.to_owned(), at, fault, breach)));
+            all.broken.extend(played.breach.map(|breach| Broken { world: world.clone(), at, event, breach }));
         }
     }
     all

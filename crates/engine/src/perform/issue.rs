@@ -1,7 +1,7 @@
 //! Making the successor: chosen by us, minted by the platform, or asked for from a person.
 
 use db::{NewlyIssued, NewlyPrepared, Outcome};
-use domain::{Ask, Fingerprint, Marker, Origin, Overlap, SUCCESSOR_SUFFIX, VersionNumber, planted};
+use domain::{Ask, Fingerprint, Marker, Origin, Overlap, Reason, SUCCESSOR_SUFFIX, VersionNumber, planted};
 use driver::{AttemptKey, DriverError, Effect, IssueRequest, Kind, Ticket};
 use secret::{Sealed, SecretMap};
 
@@ -77,9 +77,12 @@ impl Work<'_> {
     }
 
     /// Asks; nothing else. What the person did comes back through [`crate::Engine::complete_task`].
-    pub(super) async fn ask_person(&self, ask: Ask) -> Result<Outcome, StepEnd> {
-        if matches!(ask, Ask::Issue { .. }) {
-            self.preflight().await?;
+    /// Whoever is asked to remove something relies on us as much as a revocation of our own does.
+    pub(super) async fn ask_person(&self, ask: Ask, reason: &Reason) -> Result<Outcome, StepEnd> {
+        match ask {
+            Ask::Issue { .. } => self.preflight().await?,
+            Ask::Revoke { .. } if matches!(reason, Reason::AnswerLost) => {}
+            Ask::Revoke { version } => self.successor_must_be_there(version).await?,
         }
         let now = self.engine.now(self.issuer);
         let due_at = now.saturating_add(self.applied.policy.task_within).unwrap_or(domain::Timestamp::MAX);

@@ -158,7 +158,7 @@ impl Work<'_> {
         let end = match step {
             Step::Prepare { .. } => self.prepare().await,
             Step::Issue { from } => self.issue(*from, ticket).await,
-            Step::AskPerson { ask } => self.ask_person(*ask).await,
+            Step::AskPerson { ask } => self.ask_person(*ask, reason).await,
             Step::Disable { version } => self.disable(*version, ticket).await,
             Step::Enable { version } => self.enable(*version, ticket).await,
             Step::Write { version, destination } => self.write(*version, destination, ticket).await,

@@ -24,7 +24,10 @@ impl Work<'_> {
 
     /// Right before something ends: what stays must be there by the platform's own record. Where no record can be asked,
     /// it is tried instead.
-    pub(super) async fn must_be_there(&self, stays: VersionNumber, goes: VersionNumber) -> Result<(), StepEnd> {
+    pub(super) async fn successor_must_be_there(&self, goes: VersionNumber) -> Result<(), StepEnd> {
+        let Some(stays) = self.entry.observed.rotation.as_ref().and_then(|rotation| rotation.to) else {
+            return Err(StepEnd::NotAsPlanned(format!("nothing stays when version {goes} goes")));
+        };
         let version = self.version(stays)?;
         let stop = |why: &str| StepEnd::NotAsPlanned(format!("version {stays} {why}, so version {goes} stays"));
         match self.issuer.driver.look_up(&subject_of(self.entry), &version.handle).await? {
@@ -107,6 +110,9 @@ impl Work<'_> {
         }
         if !ours {
             return Err(StepEnd::NotYet { why: "the platform still has it".to_owned(), since });
+        }
+        if retired {
+            self.successor_must_be_there(version.number).await?;
         }
         self.issuer.driver.revoke(&subject_of(self.entry), &version.handle, ticket).await?;
         Err(StepEnd::NotYet { why: "the platform still had it; revoked again".to_owned(), since })

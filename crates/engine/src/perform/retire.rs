@@ -41,11 +41,7 @@ impl Work<'_> {
         let version = self.version(number)?;
         let subject = subject_of(self.entry);
         if !matches!(reason, Reason::AnswerLost) && !planted("revoked_on_a_stale_listing") {
-            let rotation = self.entry.observed.rotation.as_ref();
-            let Some(stays) = rotation.and_then(|rotation| rotation.to) else {
-                return Err(StepEnd::NotAsPlanned(format!("nothing stays when version {number} goes")));
-            };
-            self.must_be_there(stays, number).await?;
+            self.successor_must_be_there(number).await?;
         }
         let revoked = self.issuer.driver.revoke(&subject, &handle_of(version), ticket).await?;
         Ok(Outcome::Revoked { version: number, gone_already: revoked == Revoked::GoneAlready })

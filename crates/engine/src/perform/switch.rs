@@ -13,11 +13,7 @@ impl Work<'_> {
     pub(super) async fn disable(&self, number: VersionNumber, ticket: &Ticket) -> Result<Outcome, StepEnd> {
         let version = self.version(number)?;
         let subject = subject_of(self.entry);
-        let rotation = self.entry.observed.rotation.as_ref();
-        let Some(stays) = rotation.and_then(|rotation| rotation.to) else {
-            return Err(StepEnd::NotAsPlanned(format!("nothing stays when version {number} is switched off")));
-        };
-        self.must_be_there(stays, number).await?;
+        self.successor_must_be_there(number).await?;
         self.disabler()?.disable(&subject, &version.handle, ticket).await?;
         Ok(Outcome::Disabled { version: number })
     }
