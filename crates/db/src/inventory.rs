@@ -99,9 +99,11 @@ pub struct IssuerState {
     pub error: Option<String>,
 }
 
+/// What is in doubt is looked up once, by the index on what is open, and not in the journal of each credential.
 const KNOWN: &str = "SELECT c.id, c.credential, c.name, c.title, c.locator, c.owner_name, c.owner_email,
     c.parent_enabled, c.stray, c.name_taken, c.rotation_id, c.kind, c.minted_from, c.protected,
-    EXISTS (SELECT 1 FROM journal j WHERE j.credential_id = c.id AND j.step = 'issue' AND j.phase = 'in_doubt'),
+    c.id IN (SELECT j.credential_id FROM journal j
+        WHERE j.step = 'issue' AND j.phase = 'in_doubt' AND j.phase IN ('begun', 'in_doubt')),
     v.number, v.handle, v.name, v.title, v.origin, v.presence, v.revoked_at IS NOT NULL
     FROM credential c LEFT JOIN version v ON v.credential_id = c.id";
 const VERSION_COLUMN: usize = 15;

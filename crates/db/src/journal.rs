@@ -178,7 +178,9 @@ impl Journal {
     pub async fn open(db: Arc<Db>) -> Result<Self, JournalError> {
         let take_over = "INSERT INTO engine_epoch (id, epoch) VALUES (1, 1)
             ON CONFLICT (id) DO UPDATE SET epoch = engine_epoch.epoch + 1";
-        let doubt = "UPDATE journal SET phase = 'in_doubt' WHERE phase = 'begun'";
+        // Said twice, here and below, since the index on what is open is found by its own words only.
+        let doubt = "UPDATE journal SET phase = 'in_doubt'
+            WHERE phase = 'begun' AND phase IN ('begun', 'in_doubt')";
         db.write(Unit::new().run(take_over, values![], Rows::Exactly(1)).run(doubt, values![], Rows::Any)).await?;
         if planted("parked_forgotten") {
             let sql = "UPDATE credential SET rotation_id = NULL, rotation_cause = NULL, rotation_by = NULL,
@@ -205,7 +207,8 @@ impl Journal {
         if planted("doubt_forgotten") {
             return Ok(Vec::new());
         }
-        let sql = "SELECT id, credential_id, step FROM journal WHERE phase = 'in_doubt' ORDER BY id";
+        let sql = "SELECT id, credential_id, step FROM journal
+            WHERE phase = 'in_doubt' AND phase IN ('begun', 'in_doubt') ORDER BY id";
         self.db
             .rows(sql, values![], |row| {
                 Ok(InDoubt { entry: row.get(0)?, credential_id: row.get(1)?, step: row.get(2)? })

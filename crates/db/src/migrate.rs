@@ -8,7 +8,11 @@ use rusqlite::{Connection, OptionalExtension as _};
 use crate::{Fault, connection};
 
 /// One file each, in order; the schema's number is the position, counted from 1. A released one never changes.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/V1__start.sql"), include_str!("../migrations/V2__kinds.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/V1__start.sql"),
+    include_str!("../migrations/V2__kinds.sql"),
+    include_str!("../migrations/V3__indexes.sql"),
+];
 
 /// The newest schema that this program knows.
 #[expect(clippy::cast_possible_truncation, reason = "there are not four thousand million migrations")]

@@ -364,6 +364,7 @@ fn only_the_owner_may_read_the_files() {
 const PAST: &[(&str, &str)] = &[
     (include_str!("past/V1.schema.sql"), include_str!("past/V1.rows.sql")),
     (include_str!("past/V2.schema.sql"), include_str!("past/V2.rows.sql")),
+    (include_str!("past/V3.schema.sql"), include_str!("past/V3.rows.sql")),
 ];
 
 #[test]

@@ -150,8 +150,11 @@ impl Errand {
             _ => {}
         }
         let World { platform, random, now, .. } = world;
-        if self.made.is_none_or(|made| !platform.minted[made].is_live(*now)) {
-            let wanted = Wanted::by_hand(self.credential, &format!("key{}", self.credential), "A key");
+        let name = format!("key{}", self.credential);
+        // What somebody named otherwise is another credential's by now.
+        let fit = |made: usize| platform.minted[made].is_live(*now) && platform.minted[made].name == name;
+        if !self.made.is_some_and(fit) {
+            let wanted = Wanted::by_hand(self.credential, &name, "A key");
             // It may refuse; then they try another day.
             self.made = Some(platform.mint(*now, random, wanted).ok()?);
             world.after_our_issue(self.made?);

@@ -95,9 +95,6 @@ impl Stage {
                 };
                 let strays: Vec<usize> = world.platform.live_of(credential, world.now).filter(known).collect();
                 world.make_way(credential);
-                if wanted {
-                    world.give_back(credential);
-                }
                 for index in strays {
                     let World { platform, random, now, .. } = &mut *world;
                     platform.remove(*now, random, index, Who::Person);
@@ -144,16 +141,6 @@ impl World {
         let back: Vec<usize> = self.platform.live_of(credential, now).filter(back).collect();
         for index in back {
             self.platform.rename(now, index, &format!("back{index}"), "brought back", Who::Person).ok();
-        }
-    }
-
-    /// What a person renamed is another credential's by its name. Where it is to be handed over, it is named back.
-    fn give_back(&mut self, credential: usize) {
-        let now = self.now;
-        let mine = |index: &usize| self.platform.minted[*index].name == format!("mine{credential}");
-        let mine: Vec<usize> = self.platform.live_of(credential, now).filter(mine).collect();
-        for index in mine {
-            self.platform.rename(now, index, &format!("key{credential}"), "A key", Who::Person).ok();
         }
     }
 

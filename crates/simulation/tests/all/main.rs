@@ -1,4 +1,4 @@
-//! Every single fault, and as many random worlds as there is time for.
+//! Every single event, and as many random worlds as there is time for.
 
 use simulation::{Scenario, play, shrink, single_faults, undocumented};
 
