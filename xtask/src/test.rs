@@ -64,12 +64,13 @@ pub(crate) fn test(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Random worlds by the thousand, as fast as they can be played, and whether both builds tell the same stories. Every
-/// single fault and the planted mistakes take longer and are `cargo xtask simulate`'s.
+/// Every single event and random worlds by the thousand, as fast as they can be played; whether both builds tell the same
+/// stories; and whether every planted mistake is found.
 fn simulate(root: &Path) -> anyhow::Result<()> {
     let fast = ["run", "--quiet", "--profile", "fast", "--package", "simulation", "--"];
     let slow = ["run", "--quiet", "--package", "simulation", "--"];
     let with = |words: &[&'static str], more: &[&'static str]| [words, more].concat();
+    cargo::run(root, &with(&fast, &["--single-faults"]))?;
     cargo::run(root, &with(&fast, &["--seeds", SEEDS]))?;
     let stories = ["--stories", STORIES];
     let (optimised, checked) =
@@ -78,5 +79,6 @@ fn simulate(root: &Path) -> anyhow::Result<()> {
         anyhow::bail!("two builds tell different stories of the same seeds:\n{optimised}{checked}");
     }
     eprint!("{checked}");
-    Ok(())
+    let planted = ["run", "--quiet", "--profile", "fast", "--package", "simulation", "--features", "mutants", "--"];
+    cargo::run(root, &with(&planted, &["--mutants"]))
 }

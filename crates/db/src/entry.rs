@@ -43,7 +43,7 @@ const COLUMNS: &str = "SELECT c.id, c.credential, c.issuer, c.name, c.title, c.l
     c.rotation_id, c.rotation_cause, c.rotation_by, c.rotation_reason, c.rotation_started_at, c.rotation_from,
     c.rotation_to, c.attempts, c.retry_at, c.error, c.parked, c.kind, c.protected,
     v.number, v.handle, v.name, v.title, v.origin, v.created_at, v.presence, v.verified_at, v.revoked_at, v.dead_at,
-    v.last_used_at, v.usage_known_through, v.usage_asked_at, v.sealed IS NOT NULL, v.expires_at, v.disabled_at,
+    v.last_used_at, v.usage_known_through, v.usage_asked_at, v.sealed IS NOT NULL, v.expires_at, v.disabled_at, v.delivered_at,
     c.rotation_id IS NOT NULL AND v.number IN (c.rotation_from, c.rotation_to) AND coalesce((
         SELECT j.phase FROM journal j WHERE j.credential_id = c.id AND j.version = v.number
             AND j.step IN ('disable', 'enable') AND j.phase <> 'failed' ORDER BY j.id DESC LIMIT 1), '') = 'settled'
@@ -367,7 +367,8 @@ fn version(row: &Row<'_>) -> Result<Version, ReadError> {
         secret_held: row.get(at(13))?,
         expires_at: row.get(at(14))?,
         disabled_at: row.get(at(15))?,
-        switch_in_doubt: row.get::<Option<bool>>(at(16))?.unwrap_or_default(),
+        delivered_at: row.get(at(16))?,
+        switch_in_doubt: row.get::<Option<bool>>(at(17))?.unwrap_or_default(),
     })
 }
 

@@ -483,7 +483,10 @@ fn mark_promoted(
     let mut values = mark(id, rotation, destination, now);
     values.push(written.map(|(version, _)| version.as_str()).into());
     values.push(written.map(|(_, fingerprint)| *fingerprint).into());
-    Unit::new().run(sql, values, Rows::Exactly(1))
+    let served = "UPDATE version SET delivered_at = $3 WHERE credential_id = $1
+        AND number = (SELECT rotation_to FROM credential WHERE id = $1 AND rotation_id = $2)";
+    let version = values![id, rotation.as_str(), now];
+    Unit::new().run(sql, values, Rows::Exactly(1)).run(served, version, Rows::Exactly(1))
 }
 
 /// What an inspection once found there is of the past.

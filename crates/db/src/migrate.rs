@@ -11,7 +11,7 @@ use crate::{Fault, connection};
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/V1__start.sql"),
     include_str!("../migrations/V2__kinds.sql"),
-    include_str!("../migrations/V3__indexes.sql"),
+    include_str!("../migrations/V3__served.sql"),
 ];
 
 /// The newest schema that this program knows.

@@ -61,6 +61,10 @@ pub enum Finding {
     OrphanLeft {
         handle: String,
     },
+    /// It lives beside the version that consumers read, and nobody retires it.
+    LiveBeside {
+        handle: String,
+    },
     ClockWentBack {
         recorded: Timestamp,
     },
@@ -115,6 +119,7 @@ impl Finding {
             Self::StillAccepted { .. } => "still_accepted",
             Self::AcceptedPastExpiry { .. } => "accepted_past_expiry",
             Self::OrphanLeft { .. } => "orphan_left",
+            Self::LiveBeside { .. } => "live_beside",
             Self::ClockWentBack { .. } => "clock_went_back",
             Self::NotAcknowledged { .. } => "not_acknowledged",
             Self::Drifted { .. } => "drifted",
@@ -150,6 +155,7 @@ impl Finding {
             | Self::StillAccepted { .. }
             | Self::AcceptedPastExpiry { .. }
             | Self::OrphanLeft { .. }
+            | Self::LiveBeside { .. }
             | Self::ClockWentBack { .. }
             | Self::NotAcknowledged { .. }
             | Self::Drifted { .. }
@@ -189,6 +195,9 @@ impl Finding {
             Self::StillAccepted { .. } => "the platform says deleted and still accepts it: call its support",
             Self::AcceptedPastExpiry { .. } => "the platform accepts it past its end: call its support",
             Self::OrphanLeft { .. } => "remove it at the platform: it is live, and nobody has its secret",
+            Self::LiveBeside { .. } => {
+                "remove it at the platform, or bring its secret by `keyrota credential import CREDENTIAL` if it is to serve"
+            }
             Self::ClockWentBack { .. } => "set the clock right; nothing is retired until it passes the recorded time",
             Self::NotAcknowledged { .. } => {
                 "run `keyrota credential acknowledge CREDENTIAL --consumer NAME` once it runs the new version, or \
@@ -235,6 +244,9 @@ impl fmt::Display for Finding {
             Self::AcceptedPastExpiry { expired_at } => write!(f, "expired {expired_at:.0} and still accepted"),
             Self::OrphanLeft { handle } => {
                 write!(f, "the answer that carried the secret of {handle} was lost, and it lives")
+            }
+            Self::LiveBeside { handle } => {
+                write!(f, "{handle} lives beside what consumers read, and nobody retires it")
             }
             Self::ClockWentBack { recorded } => {
                 write!(f, "the clock is before {recorded:.0}, which is already on record")

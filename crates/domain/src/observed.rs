@@ -57,18 +57,22 @@ impl Observed {
         causes.into_iter().flatten().any(|cause| matches!(cause, Cause::Compromised { .. }))
     }
 
-    /// What consumers are meant to use. When no rotation is under way, the newest live version that is neither an orphan
-    /// nor given up; in a rotation its successor from the first promotion on. It may have expired. Nothing, once the one
-    /// that we delivered was removed by somebody else: an older one that lives is not what consumers read.
+    /// What consumers are meant to use. In a rotation, its successor from the first promotion on. When none is under way,
+    /// what we delivered last, while it lives; else the newest version, see [`Observed::newest`].
     pub fn current(&self) -> Option<&Version> {
         if let Some(rotation) = &self.rotation {
             let to = rotation.to.filter(|_| rotation.serves()).and_then(|to| self.version(to));
             return to.or_else(|| rotation.from.and_then(|from| self.version(from)));
         }
-        let meant = |version: &&Version| version.origin != Origin::Orphan && !version.is_given_up();
-        let newest =
-            self.versions.iter().rev().filter(meant).find(|version| version.is_live() || version.was_taken())?;
-        newest.is_live().then_some(newest)
+        let delivered = self.versions.iter().filter(|version| version.is_known() && version.delivered_at.is_some());
+        let last = delivered.max_by_key(|version| (version.delivered_at, version.number));
+        last.filter(|version| version.is_live()).or_else(|| self.newest())
+    }
+
+    /// The newest version that lives and is neither an orphan nor given up. It may have expired. Nothing, once a newer one
+    /// was removed by somebody else: what is older and lives is not what consumers read.
+    pub fn newest(&self) -> Option<&Version> {
+        self.versions.iter().rev().find(|version| version.is_known()).filter(|version| version.is_live())
     }
 }
 
@@ -118,6 +122,8 @@ pub struct Version {
     pub disabled_at: Option<Timestamp>,
     /// The answer to our last switch was lost: whether it is off or on is known to nobody until it is switched again.
     pub switch_in_doubt: bool,
+    /// When readers of any destination last came to get it through us.
+    pub delivered_at: Option<Timestamp>,
     /// When the platform last accepted it in a trial of ours.
     pub verified_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
@@ -138,6 +144,12 @@ impl Version {
     /// version early.
     pub fn is_given_up(&self) -> bool {
         self.origin == Origin::Issued && !self.secret_held
+    }
+
+    /// Consumers may read it, or did until somebody else ended it.
+    fn is_known(&self) -> bool {
+        let meant = self.origin != Origin::Orphan && !self.is_given_up();
+        meant && (self.is_live() || self.was_taken())
     }
 
     /// Issued by us, in our hands, and ended by somebody else.
@@ -377,6 +389,7 @@ mod tests {
             expires_at: None,
             disabled_at: None,
             switch_in_doubt: false,
+            delivered_at: None,
             verified_at: None,
             revoked_at: None,
             dead_at: None,
@@ -384,10 +397,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_consumers_read_is_the_newest_that_was_not_given_up_nor_taken_away() {
+    fn observed(versions: Vec<Version>) -> Observed {
         let facts = IssuerFacts::overlapping(jiff::SignedDuration::ZERO);
-        let mut observed = Observed {
+        Observed {
             credential: CredentialId::new("apic", ["acme", "shop", "web"]).unwrap(),
             facts: Arc::new(facts),
             name: "web".to_owned(),
@@ -400,7 +412,7 @@ mod tests {
             protected: false,
             hold: None,
             requested: None,
-            versions: vec![issued(1), issued(2)],
+            versions,
             rotation: None,
             task: None,
             parent_turned_at: None,
@@ -409,7 +421,12 @@ mod tests {
             told: Vec::new(),
             drift: Vec::new(),
             trouble: Trouble::default(),
-        };
+        }
+    }
+
+    #[test]
+    fn what_consumers_read_is_the_newest_that_was_not_given_up_nor_taken_away() {
+        let mut observed = observed(vec![issued(1), issued(2)]);
         let current = |observed: &Observed| observed.current().map(|version| version.number.0);
         assert_eq!(current(&observed), Some(2));
         observed.versions[1].secret_held = false;
@@ -422,6 +439,24 @@ mod tests {
         assert_eq!(current(&observed), None, "it was taken away, and nobody reads the older one");
         observed.versions[1].revoked_at = Some(Timestamp::UNIX_EPOCH);
         assert_eq!(current(&observed), Some(1), "we revoked it, and went back");
+    }
+
+    #[test]
+    fn what_consumers_read_is_what_was_delivered_last_whatever_else_is_made() {
+        let at = |second| Some(Timestamp::from_second(second).unwrap());
+        let mut observed = observed(vec![issued(1), issued(2), issued(3)]);
+        (observed.versions[0].delivered_at, observed.versions[1].delivered_at) = (at(1), at(2));
+        observed.versions[2].origin = Origin::Found;
+        let current = |observed: &Observed| observed.current().map(|version| version.number.0);
+        assert_eq!(current(&observed), Some(2), "the third was made by somebody and delivered by nobody");
+        assert_eq!(observed.newest().map(|version| version.number.0), Some(3));
+        observed.versions[0].delivered_at = at(3);
+        assert_eq!(current(&observed), Some(1), "readers were brought back to the first");
+        observed.versions[0].presence = Presence::Gone;
+        assert_eq!(current(&observed), Some(3), "ours is gone, and they helped themselves");
+        observed.versions[2].dead_at = at(4);
+        observed.versions[1].presence = Presence::Gone;
+        assert_eq!(current(&observed), None);
     }
 
     #[test]

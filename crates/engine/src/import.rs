@@ -36,7 +36,7 @@ pub enum ImportError {
 }
 
 impl Engine {
-    /// Takes over the secret of the current version. It is tried first; what is refused is not kept.
+    /// Takes over the secret of the newest version: what a person made beside ours is what they bring. It is tried first; what is refused is not kept.
     /// Delivery follows from the plan.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl Engine {
         if observed.hold.is_some() {
             return Err(ImportError::Held);
         }
-        let version = observed.current().ok_or(ImportError::NoVersion)?;
+        let version = observed.newest().ok_or(ImportError::NoVersion)?;
         let issuer = self.issuers.get(observed.credential.issuer()).ok_or(ImportError::NoPolicy)?;
         self.hear(issuer, entry).await.map_err(ImportError::Unheard)?;
         let now = self.now(issuer);

@@ -59,6 +59,7 @@ const RULES: &[Rule] = &[
     rules::purge,
     rules::complete,
     rules::current_gone,
+    rules::beside,
     rules::due,
     rules::expired,
     rules::rest,

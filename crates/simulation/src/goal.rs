@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use db::{Entry, IssuerView, Issuers};
-use domain::{Duration, Idempotency, Mode, Origin, SUCCESSOR_SUFFIX, Version};
+use domain::{Duration, Mode, Origin, SUCCESSOR_SUFFIX, Version};
 
 use crate::{
     consumers::place,
@@ -198,10 +198,7 @@ impl World {
         let theirs = |index: &usize| {
             let one = &self.platform.minted[*index];
             let made_beside = one.made_by == Who::Person && one.created_at >= self.began && !kind.is_assisted();
-            // A known gap, see docs/concepts/guarantees.md: where neither key nor mark settles an issue, what it left may be
-            // taken for current, and what consumers read before is then retired by nobody.
-            let unsettled = kind.facts.idempotency == Idempotency::None && !kind.by_us() && !kind.replaces();
-            made_beside || (one.came_back || unsettled) && one.handle != recorded
+            made_beside || one.came_back && one.handle != recorded
         };
         let live: Vec<usize> = self.platform.live_of(credential, self.now).filter(|index| !theirs(index)).collect();
         let index = match live[..] {

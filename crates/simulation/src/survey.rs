@@ -2,14 +2,7 @@
 
 use std::fmt;
 
-use crate::{
-    event::Event,
-    matrix::matrix,
-    play::play,
-    promises::Breach,
-    scenario::Scenario,
-    terms::Terms,
-};
+use crate::{event::Event, matrix::matrix, play::play, promises::Breach, scenario::Scenario, terms::Terms};
 
 #[derive(Debug, Default)]
 pub struct SingleFaults {

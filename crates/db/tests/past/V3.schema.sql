@@ -1,4 +1,9 @@
--- The journal grows for ever. What is asked of it at every step is found without reading it.
+-- What is asked at every step and every reading is found without reading deliveries and a journal that grows for ever.
+
+-- When readers of any destination last came to get a version through us.
+ALTER TABLE version ADD COLUMN delivered_at INTEGER;
+UPDATE version SET delivered_at = (SELECT max(d.promoted_at) FROM delivery d
+    WHERE d.credential_id = version.credential_id AND d.version = version.number);
 
 -- The last word about whether a version is switched on or off.
 CREATE INDEX journal_switch ON journal (credential_id, version, id) WHERE step IN ('disable', 'enable');

@@ -22,6 +22,7 @@ fn version(number: u32) -> Version {
         expires_at: None,
         disabled_at: None,
         switch_in_doubt: false,
+        delivered_at: None,
         verified_at: None,
         revoked_at: None,
         dead_at: None,

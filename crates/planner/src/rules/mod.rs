@@ -1,6 +1,7 @@
 //! One rule a file. See `RULES` in the crate's root for their order.
 
 mod ask;
+mod beside;
 mod clock_went_back;
 mod complete;
 mod confirm;
@@ -29,6 +30,7 @@ mod successor_gone;
 mod tell;
 mod verify;
 
+pub(crate) use beside::beside;
 pub(crate) use clock_went_back::clock_went_back;
 pub(crate) use complete::complete;
 pub(crate) use confirm::confirm;

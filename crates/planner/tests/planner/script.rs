@@ -353,6 +353,7 @@ fn somebody(world: &mut World, rest: &str) -> Result<(), String> {
         }
         ("calls", what) => world.is_called(version(what.strip_prefix("with ").ok_or("with what?")?)?),
         ("removes", what) => world.removed_by_hand(version(what)?),
+        ("makes", "another version") => world.made_by_hand(),
         // A listing that shows it under the credential's own mark of a successor is a stray; a name merely taken is
         // met when the successor is to be issued.
         ("creates", what) if what == format!("{}{}", world.observed.name, domain::SUCCESSOR_SUFFIX) => {

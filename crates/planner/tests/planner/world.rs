@@ -73,6 +73,7 @@ pub(crate) fn found(number: u32, name: &str, created_at: Timestamp) -> Version {
         expires_at: None,
         disabled_at: None,
         switch_in_doubt: false,
+        delivered_at: None,
         verified_at: None,
         revoked_at: None,
         dead_at: None,
@@ -286,6 +287,7 @@ impl World {
             Step::Verify { version } => self.version(*version).verified_at = Some(now),
             Step::Promote { version, destination } => {
                 self.delivery(destination).promoted_at = Some(now);
+                self.version(*version).delivered_at = Some(now);
                 self.promoted = true;
                 self.moves_on(destination, Some(*version));
             }
@@ -415,6 +417,13 @@ impl World {
         self.observed.parent_turned_at = Some(self.time);
     }
 
+    /// A person makes another version and hands it to nobody.
+    pub(crate) fn made_by_hand(&mut self) {
+        let number = self.observed.versions.last().map_or(1, |version| version.number.0 + 1);
+        let made = found(number, &self.observed.name, self.time);
+        self.observed.versions.push(made);
+    }
+
     pub(crate) fn removed_by_hand(&mut self, number: VersionNumber) {
         self.version(number).presence = Presence::Gone;
         self.count_slots();
@@ -470,9 +479,9 @@ impl World {
         true
     }
 
-    /// A person hands over the secret of the current version.
+    /// A person hands over the secret of the newest version.
     pub(crate) fn import(&mut self, by: &str) {
-        let current = self.observed.current().map(|version| version.number);
+        let current = self.observed.newest().map(|version| version.number);
         let Some(current) = current.filter(|_| self.observed.rotation.is_none()) else { return };
         self.version(current).secret_held = true;
         self.deliver_again(Cause::Import { by: by.to_owned() }, current);
