@@ -142,7 +142,7 @@ impl Db {
     /// Takes over the secret of a version that was met without one, and opens the rotation that delivers it.
     ///
     /// # Errors
-    /// [`WriteError::GuardMissed`] when it was held or a rotation began meanwhile.
+    /// [`WriteError::GuardMissed`] when it is protected or a stray, or was held or a rotation began meanwhile.
     pub async fn import_secret(
         &self,
         id: i64,
@@ -155,7 +155,7 @@ impl Db {
         let open = "UPDATE credential SET rotation_id = $2, rotation_cause = $3, rotation_by = $4,
             rotation_reason = NULL, rotation_started_at = $5, rotation_from = NULL, rotation_to = $6, attempts = 0,
             retry_at = NULL, error = NULL, parked = 0
-            WHERE id = $1 AND rotation_id IS NULL AND hold_since IS NULL";
+            WHERE id = $1 AND rotation_id IS NULL AND hold_since IS NULL AND protected = 0 AND stray = 0";
         let keep = "UPDATE version SET sealed = $3, fingerprint = $4 WHERE credential_id = $1 AND number = $2";
         let unit = Unit::new()
             .run(open, values![id, rotation.0.as_str(), cause, by, word.at, version.0], Rows::Exactly(1))

@@ -1,17 +1,20 @@
-//! What the record says when an answer was lost, and when something that was gone is back.
+//! What the record says when an answer was lost, when something that was gone is back, and when something moved between
+//! a look and a word.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 
 use db::{
-    Change, CredentialFacts, Db, Entry, Intent, IssuerView, Issuers, Journal, NewVersion, Outcome, Rows, Unit, values,
+    Change, CredentialFacts, Db, Entry, Intent, IssuerView, Issuers, Journal, NewVersion, Outcome, Rows, Unit, Word,
+    values,
 };
 use domain::{
-    Ask, CredentialId, Duration, FactSheet, Handle, IssuerFacts, Origin, Presence, Reason, RotationId, Step, Timestamp,
-    VersionNumber,
+    Ask, Cause, CredentialId, Duration, FactSheet, Fingerprint, Handle, IssuerFacts, Origin, Presence, Reason,
+    RotationId, Step, Timestamp, VersionNumber,
 };
 use futures_util::FutureExt as _;
+use secret::Sealed;
 
 const OLD: VersionNumber = VersionNumber(1);
 const NEW: VersionNumber = VersionNumber(2);
@@ -160,4 +163,20 @@ fn a_person_still_removes_what_is_back() {
     now(record.db.record("sim", &[gone], at(3))).unwrap();
     record.shown(NEW);
     assert!(record.waits_for_a_person());
+}
+
+#[test]
+fn no_secret_is_taken_over_for_what_is_not_to_be_touched() {
+    let fingerprint = Fingerprint([7; 32]);
+    for (untouchable, taken) in [("protected = 0", true), ("protected = 1", false), ("stray = 1", false)] {
+        let record = Record::new();
+        let sql = format!("UPDATE credential SET rotation_id = NULL, {untouchable} WHERE id = $1");
+        now(record.db.write(Unit::new().run(sql, values![record.row], Rows::Exactly(1)))).unwrap();
+        let rotation = (&RotationId::new("r2"), &Cause::Import { by: "ada".to_owned() });
+        let word = Word { by: "ada", reason: "it is hers", at: at(1) };
+        let secret = (&Sealed(vec![1]), fingerprint);
+        let done = now(record.db.import_secret(record.row, rotation, OLD, secret, word));
+        assert_eq!(done.is_ok(), taken, "{untouchable}: {done:?}");
+        assert_eq!(record.entry().observed.version(OLD).unwrap().secret_held, taken, "{untouchable}");
+    }
 }

@@ -13,6 +13,10 @@ pub enum ImportError {
     InRotation,
     #[error("it is held")]
     Held,
+    #[error("it is protected at the platform: nothing of it is replaced or removed")]
+    Protected,
+    #[error("it is a stray: it was not made by Keyrota")]
+    Stray,
     #[error("it has no live version")]
     NoVersion,
     #[error("no policy applies to it")]
@@ -48,6 +52,13 @@ impl Engine {
         }
         if observed.hold.is_some() {
             return Err(ImportError::Held);
+        }
+        // No step of theirs is ever performed, so the rotation that delivers the secret would never end.
+        if observed.protected {
+            return Err(ImportError::Protected);
+        }
+        if observed.stray {
+            return Err(ImportError::Stray);
         }
         let version = observed.newest().ok_or(ImportError::NoVersion)?;
         let issuer = self.issuers.get(observed.credential.issuer()).ok_or(ImportError::NoPolicy)?;

@@ -19,6 +19,8 @@ pub enum RollbackError {
     NoRotation,
     #[error("its successor is not issued yet")]
     NotIssued,
+    #[error("no older version takes part in the rotation under way, so there is none to go back to")]
+    NoOlderVersion,
     #[error("the older version is revoked already")]
     AlreadyRevoked,
     #[error("the secret of the older version was never known to Keyrota")]
@@ -45,7 +47,8 @@ impl Engine {
         // Of a successor that is only prepared, nobody knows whether the platform has taken it.
         let issued = |to: &domain::VersionNumber| observed.version(*to).is_none_or(|version| !version.is_prepared());
         let to = rotation.to.filter(issued).ok_or(RollbackError::NotIssued)?;
-        let from = rotation.from.and_then(|from| observed.version(from)).ok_or(RollbackError::AlreadyRevoked)?;
+        let from = rotation.from.ok_or(RollbackError::NoOlderVersion)?;
+        let from = observed.version(from).ok_or(RollbackError::AlreadyRevoked)?;
         if from.revoked_at.is_some() || from.presence == Presence::Gone {
             return Err(RollbackError::AlreadyRevoked);
         }

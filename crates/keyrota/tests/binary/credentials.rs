@@ -189,6 +189,54 @@ fn the_way_back_before_anybody_has_the_successor() {
     consumer.was_served();
 }
 
+/// What is imported has nothing older, and nothing of it was revoked.
+#[test]
+fn no_way_back_where_there_is_no_older_version() {
+    let world = World::new("--consumer-orgs 1 --apps 1 --age 10d");
+    let known = world.live().remove(0);
+    let path = known.path();
+    world.keyrota("discover").exits(0);
+    let mut command = world.command(&format!("credential import {path}"));
+    command.env("KEYROTA_CRASH_AT", "write:finished").stdin(std::process::Stdio::piped());
+    assert_eq!(world.perform("credential import", &mut command, &secret_json(&known)).code, None);
+    let refused = world.keyrota(&format!("credential rollback {path}")).exits(1);
+    assert!(refused.stderr.contains("cause: no older version takes part"), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("revoked"), "{}", refused.stderr);
+    world.run().exits(0);
+    assert_eq!(Reader::new(&world).read(&path), Some(pair(&known)));
+}
+
+/// A request that nothing is done for now would come true long after everybody forgot it.
+#[test]
+fn what_cannot_be_replaced_now_is_not_asked_for() {
+    let world = World::new("--consumer-orgs 1 --apps 1 --age 10d");
+    let before = world.live();
+    let path = before[0].path();
+    world.keyrota("discover").exits(0);
+    world.keyrota(&format!("credential hold {path} --by ada --reason freeze")).exits(0);
+    for verb in ["rotate", "compromised"] {
+        let refused = world.keyrota(&format!("credential {verb} {path}")).exits(1);
+        for said in [
+            "error[KR0505]: this cannot be done to `",
+            "cause: it is held by ada: freeze",
+            "state: nothing was changed; version 1 stays as it is",
+            "hint: `keyrota credential release ",
+        ] {
+            assert!(refused.stderr.contains(said), "{}", refused.stderr);
+        }
+    }
+    world.keyrota(&format!("credential release {path}")).exits(0);
+    world.run().exits(0);
+    assert_eq!(world.live(), before);
+
+    world.reconfigure("match = \"apic/**\"", "match = \"other/**\"");
+    let refused = world.keyrota(&format!("credential rotate {path}")).exits(1);
+    assert!(refused.stderr.contains("cause: no policy applies to it"), "{}", refused.stderr);
+    world.reconfigure("match = \"other/**\"", "match = \"apic/**\"");
+    world.run().exits(0);
+    assert_eq!(world.live(), before);
+}
+
 #[test]
 fn what_is_shown_of_one() {
     let world = World::new("--consumer-orgs 1 --apps 1 --age 95d");

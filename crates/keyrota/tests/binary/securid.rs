@@ -220,9 +220,16 @@ fn a_key_is_replaced_within_the_slots_by_a_person_who_is_checked() {
         (&now["id"], &now["secret"], &now["live"]),
         (&protected["id"], &protected["secret"], &protected["live"])
     );
-    let protected = world.keyrota("credential rotate secid/acme/legacy/authentication-manager-1");
+    for verb in ["rotate", "compromised"] {
+        let refused = world.keyrota(&format!("credential {verb} secid/acme/legacy/authentication-manager-1")).exits(1);
+        assert!(refused.stderr.contains("cause: it is protected: the platform's own"), "{}", refused.stderr);
+    }
+    // A rotation that delivers it could never end.
+    let secret = world.key_file("authentication-manager-1").to_string();
+    let import = "credential import secid/acme/legacy/authentication-manager-1";
+    let refused = world.keyrota_reads(import, &secret).exits(1);
+    assert!(refused.stderr.contains("cause: it is protected at the platform"), "{}", refused.stderr);
     assert!(!world.tasks().iter().any(|task| task["credential"].as_str().unwrap().contains("authentication")));
-    assert!(matches!(protected.code, Some(0 | 1 | 3)), "{protected:?}");
     check_no_key_came_out(&world);
 }
 

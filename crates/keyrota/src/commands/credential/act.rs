@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use db::{Access, Word, WriteError};
+use db::{Access, Entry, Word, WriteError};
 use domain::CredentialId;
 use engine::{Engine, ImportError, RollbackError, RolledBack, RunRequest};
 
@@ -18,9 +18,7 @@ use crate::{
 
 pub(crate) async fn rotate(shell: &Shell, credential: &str, word: &WordArgs) -> Ended {
     let (opened, engine, entry) = open_one(shell, credential).await?;
-    if entry.observed.stray {
-        return Err(not_now(credential, "it is a stray: it was not made by Keyrota").hint("rename it at the platform"));
-    }
+    replaceable(&opened, &entry)?;
     let by = word.by();
     let at = opened.now_at(entry.observed.credential.issuer()).await?;
     opened.db.request_rotation(entry.id, Word { by: &by, reason: &word.reason, at }).await?;
@@ -59,6 +57,9 @@ fn rollback_complaint(credential: &str, error: &RollbackError) -> Complaint {
         RollbackError::AlreadyRevoked | RollbackError::NoRotation => {
             complaint.hint("what is revoked stays dead; `keyrota credential rotate` makes a new one")
         }
+        RollbackError::NoOlderVersion => complaint.hint(
+            "`keyrota credential hold` stops what is under way; `keyrota credential rotate` makes a new one afterwards",
+        ),
         RollbackError::SecretUnknown => complaint.hint(
             "it was met without its secret and the successor is handed out already; both stay valid while it is held",
         ),
@@ -102,6 +103,11 @@ pub(crate) async fn import(shell: &Shell, credential: &str, word: &WordArgs) -> 
         ImportError::Unheard(source) => {
             Complaint::issuer(format!("the platform of `{credential}` could not be asked for its time"), source)
         }
+        ImportError::Held => not_now(credential, &error.to_string()).hint("`keyrota credential release` it first"),
+        ImportError::Protected => not_now(credential, &error.to_string())
+            .hint("leave it to whoever runs the platform's own integration: its secret stays with them"),
+        ImportError::Stray => not_now(credential, &error.to_string())
+            .hint("rename it at the platform, so that it becomes a credential of its own, and import it then"),
         _ => not_now(credential, &error.to_string()),
     })?;
     go_on(shell, &engine, &entry.observed.credential).await
@@ -114,6 +120,42 @@ pub(crate) async fn go_on(shell: &Shell, engine: &Engine, credential: &Credentia
     let request = RunRequest { only: Some(only), ..RunRequest::everything() };
     let report = engine.run_once(&request, &*progress(shell)).await?;
     report_run(shell, &report)
+}
+
+/// Refuses what nothing would be done for now: a request is kept, and would come true long after it was forgotten.
+pub(super) fn replaceable(opened: &Opened, entry: &Entry) -> Result<(), Complaint> {
+    let observed = &entry.observed;
+    let id = observed.credential.as_str();
+    let refused = |cause: &str, hint: &str| {
+        let state = match observed.current() {
+            Some(version) => format!("nothing was changed; version {} stays as it is", version.number),
+            None => "nothing was changed".to_owned(),
+        };
+        Err(not_now(id, cause).state(state).hint(hint))
+    };
+    if observed.stray {
+        return refused(
+            "it is a stray: it was not made by Keyrota",
+            "rename it at the platform, so that it becomes a credential of its own, or end it there",
+        );
+    }
+    if observed.protected {
+        return refused(
+            "it is protected: the platform's own integration depends on it",
+            "whoever runs that integration replaces it, or ends it, at the platform",
+        );
+    }
+    if let Some(hold) = &observed.hold {
+        let cause = format!("it is held by {}: {}", hold.by, hold.reason);
+        return refused(&cause, &format!("`keyrota credential release {id}` first"));
+    }
+    if opened.config.policy_index(&observed.credential).is_none() {
+        return refused(
+            "no policy applies to it, so nothing says where its successor goes",
+            "name it in a `[[policy]]`, or end it at the platform",
+        );
+    }
+    Ok(())
 }
 
 pub(super) fn not_now(credential: &str, cause: &str) -> Complaint {

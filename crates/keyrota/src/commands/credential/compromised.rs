@@ -6,7 +6,7 @@ use db::{Access, Exposed, Exposure, Word};
 use domain::Timestamp;
 use engine::RunRequest;
 
-use super::act::{go_on, not_now};
+use super::act::{go_on, replaceable};
 use super::open_one;
 use crate::{
     cli::{CompromisedArgs, WordArgs},
@@ -30,17 +30,7 @@ pub(crate) async fn compromised(shell: &Shell, args: &CompromisedArgs) -> Ended 
 async fn one(shell: &Shell, credential: &str, word: &WordArgs) -> Ended {
     let (opened, engine, entry) = open_one(shell, credential).await?;
     let observed = &entry.observed;
-    if observed.stray || observed.protected {
-        let why = if observed.stray { "it is a stray: it was not made by Keyrota" } else { "it is protected" };
-        return Err(not_now(credential, why).hint("end it at the platform"));
-    }
-    if observed.hold.is_some() {
-        return Err(not_now(credential, "it is held").hint("`keyrota credential release` it first"));
-    }
-    if opened.config.policy_index(&observed.credential).is_none() {
-        return Err(not_now(credential, "no policy applies to it, so nothing says where its successor goes")
-            .hint("name it in a `[[policy]]`, or end it at the platform"));
-    }
+    replaceable(&opened, &entry)?;
     let by = word.by();
     let at = opened.now_at(observed.credential.issuer()).await?;
     opened.db.request_compromised(entry.id, Word { by: &by, reason: &word.reason, at }).await?;
