@@ -8,7 +8,7 @@ use std::{
 use async_stream::try_stream;
 use domain::CredentialId;
 use driver::{DriverError, Effect, Kind, Listing, ListingStream, Subject};
-use futures_util::future::{join, try_join};
+use futures_util::future::{join, try_join3};
 use tokio::task::JoinSet;
 
 use super::{
@@ -165,18 +165,43 @@ async fn complete(
     }
 }
 
-/// All credentials of the subject's application. The owner is not told: it belongs to the organisation, which
-/// would be one more call for what does not change within a rotation.
+/// All credentials of the subject's application. The organisation is asked for its state, which decides whether silence
+/// means anything. Its owner is not told, as it does not change within a rotation.
 pub(super) async fn siblings(client: &Client, subject: &Subject) -> Result<Listing, DriverError> {
     let at = Locator::of(subject)?;
     let list = paging::credentials(client, &at)?;
     let app = client.get::<AppObject>("reading the application", client.app(&at)?);
-    let (app, credentials) = try_join(app, list.whole::<CredentialObject>(client)).await?;
-    let org =
-        Org { id: at.org_id, name: name_of_org(&subject.credential).unwrap_or_default(), owner: None, enabled: true };
+    let (org, app, credentials) =
+        try_join3(org_is_enabled(client, &at), app, list.whole::<CredentialObject>(client)).await?;
+    // The name is the identifier's, so that one that was changed does not make another credential of this one.
+    let name = name_of_org(&subject.credential).unwrap_or_default();
+    let org_at = org.at;
+    let org = Org { id: at.org_id, name, owner: None, enabled: org.value };
     let place = Place::read(Arc::new(org), &app.value)?;
     let found = credentials.value.into_iter().map(|credential| place.found(credential)).collect::<Result<_, _>>()?;
-    Ok(Listing { found, declared: Vec::new(), total: None, at: paging::earlier(app.at, credentials.at) })
+    Ok(Listing {
+        found,
+        declared: Vec::new(),
+        total: None,
+        at: paging::earlier(org_at, paging::earlier(app.at, credentials.at)),
+    })
+}
+
+/// Whether the organisation is enabled. An account that may not read organisations finds it embedded in the list of
+/// their applications, as a listing of the whole catalog does.
+async fn org_is_enabled(client: &Client, at: &Locator) -> Result<Answered<bool>, DriverError> {
+    let asked = client.get::<ConsumerOrgObject>("reading the consumer organisation", client.consumer_org(&at.org_id)?);
+    match asked.await {
+        Ok(org) => Ok(Answered { value: Org::read(org.value)?.enabled, at: org.at }),
+        Err(error) if error.kind == Kind::Forbidden => {
+            let apps = paging::apps_with_org(client, &at.org_id)?.whole::<AppObject>(client).await?;
+            let embedded = apps.value.into_iter().find_map(|app| app.consumer_org);
+            // Without it nothing tells the state, and the refusal names the right that is missing.
+            let org = embedded.ok_or(error)?;
+            Ok(Answered { value: Org::read(org)?.enabled, at: apps.at })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The organisation's name from the identifier, with the escapes of [`CredentialId`] taken back.

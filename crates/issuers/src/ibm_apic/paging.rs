@@ -151,6 +151,14 @@ pub(super) fn apps(client: &Client, org_id: &str) -> Result<List, DriverError> {
     Ok(List { doing: "listing applications", url: client.apps(org_id)?, wanted: "fields=id,name,title,state,url" })
 }
 
+pub(super) fn apps_with_org(client: &Client, org_id: &str) -> Result<List, DriverError> {
+    Ok(List {
+        doing: "listing applications with their organisation",
+        url: client.apps(org_id)?,
+        wanted: "fields=id,name,state,url,consumer_org&expand=consumer_org",
+    })
+}
+
 pub(super) fn credentials(client: &Client, at: &Locator) -> Result<List, DriverError> {
     Ok(List {
         doing: "listing credentials",

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use contract::TwinHttp;
 use domain::Parent;
 use driver::{Effect, HttpRequest, Kind, Lookup, Scope};
 use futures_util::StreamExt;
@@ -169,6 +170,43 @@ async fn a_disabled_application_is_told_in_every_listing() {
         assert_eq!(siblings[0].names, original.names);
         assert_eq!(disabled(siblings), std::slice::from_ref(&original.handle));
     }
+}
+
+/// The silence of the suspended must not look like that of the abandoned, in no listing.
+#[tokio::test]
+async fn a_disabled_organisation_is_told_in_every_listing() {
+    let may_not_read_orgs = |request: &HttpRequest, _: &TwinHttp| {
+        let path = request.url.path();
+        let orgs = path.contains("/consumer-orgs") && !path.ends_with("/apps");
+        orgs.then(|| answer(403, r#"{"status":403}"#))
+    };
+    let walks = Setup::small().and("no-catalog-listing", "");
+    for setup in [Setup::small(), walks, Setup::small().hook(may_not_read_orgs)] {
+        let stage = setup.stage();
+        let original = stage.one().await;
+        let org = &original.names[0];
+        let ours = |all: Vec<driver::Found>| {
+            let ours = all.into_iter().filter(|found| found.names[0] == *org);
+            ours.map(|found| found.parent).collect::<Vec<_>>()
+        };
+        for (action, parent) in [("disable_consumer_org", Parent::Disabled), ("enable_consumer_org", Parent::Enabled)] {
+            tamper(&stage.twin, json!({ "action": action, "consumer_org": org }));
+            assert_eq!(ours(stage.list().await), [parent, parent]);
+            let siblings = stage.try_list(Scope::Siblings(subject(&original))).await.unwrap();
+            assert_eq!((siblings[0].names.as_slice(), ours(siblings.clone())), (&*original.names, vec![parent]));
+        }
+    }
+}
+
+/// Unknown is not enabled.
+#[tokio::test]
+async fn a_narrow_look_that_cannot_learn_the_state_of_the_organisation_fails() {
+    let stage = Setup::small()
+        .hook(|request, _| request.url.path().contains("/consumer-orgs/").then(|| answer(403, "{}")))
+        .stage();
+    let original = stage.one().await;
+    let error = stage.try_list(Scope::Siblings(subject(&original))).await.unwrap_err();
+    assert_eq!((error.kind, error.effect), (Kind::Forbidden, Effect::NotApplied), "{error}");
 }
 
 #[tokio::test]

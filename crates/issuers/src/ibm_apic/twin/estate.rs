@@ -30,6 +30,7 @@ pub(super) struct ConsumerOrg {
     pub name: String,
     pub title: String,
     pub owner: User,
+    pub enabled: bool,
     pub created: Revision,
     pub created_at: Timestamp,
     pub apps: Vec<Key<App>>,
@@ -257,6 +258,7 @@ impl Estate {
             name: name.to_owned(),
             title: title.to_owned(),
             owner: User { id: user_id.clone(), username, email, first_name, last_name },
+            enabled: true,
             created: self.revision,
             created_at,
             apps: Vec::new(),
@@ -412,6 +414,16 @@ impl Estate {
         app.updated_at = now;
     }
 
+    pub(super) fn set_org_enabled(&mut self, key: Key<ConsumerOrg>, enabled: bool) {
+        self.revision += 1;
+        self.orgs[key].enabled = enabled;
+    }
+
+    /// What belongs to a disabled organisation is refused like what belongs to a disabled application.
+    pub(super) fn is_enabled(&self, app: &App) -> bool {
+        app.enabled && self.orgs[app.org].enabled
+    }
+
     pub(super) fn remove_app(&mut self, now: Timestamp, key: Key<App>, delay: SignedDuration) {
         let there: Vec<_> = self.apps[key].credentials.clone();
         for credential in there {
@@ -444,7 +456,7 @@ impl Estate {
                 .pairs
                 .iter()
                 .any(|pair| pair.client_id == client_id && pair.client_secret == client_secret && pair.accepted(now));
-            (accepted && self.apps[credential.app].enabled).then_some(credential.app)
+            (accepted && self.is_enabled(&self.apps[credential.app])).then_some(credential.app)
         })
     }
 

@@ -293,7 +293,7 @@ impl Twin for ApiConnect {
                 "client_secret": credential.client_secret,
                 "created_at": render::time(credential.created_at),
                 "live": credential.is_there(revision),
-                "accepted": app.enabled && credential.is_accepted(now),
+                "accepted": self.estate.is_enabled(app) && credential.is_accepted(now),
             })
         });
         json!({ "now": now.to_string(), "credentials": credentials.collect::<Vec<_>>() })

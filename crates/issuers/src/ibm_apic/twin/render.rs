@@ -132,7 +132,8 @@ impl View<'_> {
     fn consumer_org_object(&self, org: &ConsumerOrg) -> Object {
         self.with_unknown(object! {
             "type": "consumer_org", "api_version": "2.0.0",
-            "id": org.id, "name": org.name, "title": org.title, "summary": "", "state": "enabled",
+            "id": org.id, "name": org.name, "title": org.title, "summary": "",
+            "state": if org.enabled { "enabled" } else { "disabled" },
             "owner_url": self.owner_url(org),
             "created_at": time(org.created_at), "updated_at": time(org.created_at),
             "org_url": self.org_url(), "catalog_url": self.catalog_url(), "url": self.consumer_org_url(org),

@@ -16,6 +16,7 @@ impl ApiConnect {
     /// | `action` | needs | may have |
     /// | --- | --- | --- |
     /// | `create_consumer_org` | `consumer_org` | `title`, `email`, `age` |
+    /// | `disable_consumer_org`, `enable_consumer_org` | `consumer_org` | |
     /// | `create_app` | `consumer_org`, `app` | `title`, `age` |
     /// | `delete_app`, `disable_app`, `enable_app` | `consumer_org`, `app` | |
     /// | `create_credential` | `consumer_org`, `app`, `name` | `title`, `age` |
@@ -34,6 +35,11 @@ impl ApiConnect {
                 let title = optional(action, "title").map_or_else(|| seed::titled(name), str::to_owned);
                 let email = optional(action, "email").unwrap_or_default();
                 self.add_consumer_org(name, &title, email, seed::ago(now, age))?;
+                return Ok(json!({}));
+            }
+            "disable_consumer_org" | "enable_consumer_org" => {
+                let org = self.org_named(required(action, "consumer_org")?)?;
+                self.estate.set_org_enabled(org, what == "enable_consumer_org");
                 return Ok(json!({}));
             }
             "create_app" => {

@@ -59,6 +59,10 @@ fn a_person_makes_and_removes_organisations_and_applications() {
     let pair = tamper(&mut site, action).unwrap();
     let org = site.get("/api/consumer-orgs/acme/production/new-org?expand=owner").ok(200);
     assert_eq!((&org["title"], &org["owner"]["email"]), (&json!("New Org"), &json!("")));
+    for (action, accepted) in [("disable_consumer_org", false), ("enable_consumer_org", true)] {
+        tamper(&mut site, json!({ "action": action, "consumer_org": "new-org" })).unwrap();
+        assert_eq!(site.accepts(&pair), accepted, "{action}");
+    }
     tamper(&mut site, json!({ "action": "delete_app", "consumer_org": "new-org", "app": "one" })).unwrap();
     assert_eq!(site.get("/api/apps/acme/production/new-org/one").status, 404);
     assert!(!site.accepts(&pair));
