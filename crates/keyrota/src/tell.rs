@@ -1,12 +1,13 @@
 //! Telling consumers of a new version: a signed call, a program, a file. Nothing that is told is secret.
 
-use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
+use std::{process::Stdio, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use driver::{Body, DriverError, Effect, Http, HttpRequest, Kind, Method, SecretSource};
 use engine::{News, Teller};
 use serde_json::{Value, json};
 use url::Url;
+use whole_file::Readers;
 
 /// Longer than any reload takes; a program that hangs is ended, and tried again later.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
@@ -27,7 +28,8 @@ pub(crate) struct Command {
     pub(crate) arguments: Vec<String>,
 }
 
-/// Writes a file anew, as a whole.
+/// Writes a file anew, as a whole: whoever watches it sees the old content or the new one. Its reader may well be
+/// another user, and nothing in it is secret.
 #[derive(Debug)]
 pub(crate) struct File(pub(crate) std::path::PathBuf);
 
@@ -108,22 +110,42 @@ impl Teller for Command {
 #[async_trait]
 impl Teller for File {
     async fn tell(&self, news: &News<'_>) -> Result<(), DriverError> {
-        write_whole(&self.0, &body(news))
-            .map_err(|error| refused(format!("telling `{}` by {}: {error}", news.consumer, self.0.display())))
+        let line = format!("{}\n", body(news));
+        whole_file::replace(&self.0, line.as_bytes(), Readers::Anybody)
+            .map_err(|error| refused(format!("telling `{}` by {}: {}", news.consumer, self.0.display(), error.cause())))
     }
-}
-
-/// Whoever watches the file sees the old content or the new one.
-fn write_whole(file: &Path, body: &Value) -> std::io::Result<()> {
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".new");
-    std::fs::write(&beside, format!("{body}\n"))?;
-    std::fs::rename(&beside, file)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::in_an_id;
+    use domain::{CredentialId, RotationId, VersionNumber};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_is_written_anew_and_no_planted_link_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (told, precious) = (folder.path().join("told.json"), folder.path().join("precious"));
+        std::fs::write(&precious, "mine").unwrap();
+        for planted in ["told.json", "told.json.new"] {
+            std::os::unix::fs::symlink(&precious, folder.path().join(planted)).unwrap();
+        }
+        let news = News {
+            credential: &CredentialId::parse("apic/acme/shop/key").unwrap(),
+            consumer: "shop",
+            rotation: &RotationId::new("r-1"),
+            version: VersionNumber(2),
+            destinations: &[],
+            at: "2026-01-02T03:04:05Z".parse().unwrap(),
+        };
+        for _ in 0..2 {
+            File(told.clone()).tell(&news).await.unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&precious).unwrap(), "mine");
+        let content: Value = serde_json::from_slice(&std::fs::read(&told).unwrap()).unwrap();
+        assert_eq!(content["data"]["version"], 2);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "nothing is left beside it");
+    }
 
     #[test]
     fn a_name_neither_ends_an_identifier_nor_looks_like_another() {

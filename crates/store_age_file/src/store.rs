@@ -13,7 +13,7 @@ use driver::{
 };
 
 use crate::{
-    files,
+    files::{self, Room},
     names::{self, Names},
     record::{Entry, Record, version_of},
     sealing::{self, Recipients},
@@ -126,12 +126,16 @@ impl SecretStore for AgeFileStore {
     }
 
     async fn check(&self) -> Result<Vec<String>, DriverError> {
-        let there = files::check_writable(&self.directory)?;
+        let folder = self.directory.display();
+        let room = match files::check_writable(&self.directory)? {
+            Room::There => format!("files can be written under {folder}"),
+            Room::ToBeMade(within) => format!("{folder} will be made in {}, which can be written", within.display()),
+        };
         let readers = match self.recipients.count() {
             1 => "1 recipient".to_owned(),
             count => format!("{count} recipients"),
         };
-        Ok(vec![format!("files can be written under {}", there.display()), format!("they are encrypted for {readers}")])
+        Ok(vec![room, format!("they are encrypted for {readers}")])
     }
 
     async fn write(&self, request: &Delivery<'_>, _ticket: &Ticket) -> Result<StoreVersion, DriverError> {

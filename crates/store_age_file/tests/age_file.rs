@@ -327,8 +327,34 @@ fn checking_leaves_nothing_behind() {
     let fixture = Fixture::new();
     let said = wait(fixture.store.check()).unwrap();
     assert_eq!(said.len(), 2);
+    assert!(said[0].contains("out will be made in "), "{said:?}");
     assert!(said[1].contains("1 recipient"), "{said:?}");
     assert_eq!(fs::read_dir(fixture.dir.path()).unwrap().count(), 0);
+}
+
+/// Where others may write beside us, a link must not lead us to a file of theirs, or of ours.
+#[cfg(unix)]
+#[test]
+fn checking_and_writing_follow_no_planted_link() {
+    let fixture = Fixture::new();
+    let precious = fixture.dir.path().join("precious");
+    fs::write(&precious, "mine").unwrap();
+    let folder = fixture.file(".age").parent().unwrap().to_owned();
+    fs::create_dir_all(&folder).unwrap();
+    for planted in [
+        fixture.dir.path().join(".keyrota-check"),
+        fixture.dir.path().join("out/.keyrota-check"),
+        fixture.file(".age.new"),
+        fixture.file(".age"),
+        fixture.file(".versions.json.new"),
+    ] {
+        std::os::unix::fs::symlink(&precious, planted).unwrap();
+    }
+    let said = wait(fixture.store.check()).unwrap();
+    assert!(said[0].starts_with("files can be written under "), "{said:?}");
+    fixture.write(1);
+    assert_eq!(fixture.secret(".age"), "secret 1");
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "mine");
 }
 
 #[test]

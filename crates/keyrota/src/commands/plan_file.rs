@@ -6,6 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use engine::{Engine, PlannedLine, estate_digest};
 use secret::Keyring;
 use serde::{Deserialize, Serialize};
+use whole_file::Readers;
 
 use super::rfc3339;
 use crate::{
@@ -98,9 +99,10 @@ impl PlanFile {
         let Self { lines, made_by, approved_by } = self;
         let envelope = Envelope { keyrota_plan: FORMAT, made_by, approved_by, steps: lines, signature };
         let text = serde_json::to_string_pretty(&envelope).map_err(|error| unworded(&error))?;
-        std::fs::write(file, text + "\n").map_err(|error| {
+        // Whoever approves it may be another user, and a disk that is full leaves the plan that was there.
+        whole_file::replace(file, (text + "\n").as_bytes(), Readers::Anybody).map_err(|error| {
             Complaint::new(Code::FileUnwritable, format!("the plan cannot be written to {}", file.display()))
-                .cause(error.to_string())
+                .because(&error)
                 .state("nothing was changed at any issuer or store")
         })
     }

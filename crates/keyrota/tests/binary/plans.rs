@@ -232,7 +232,11 @@ fn four_eyes_are_two_peoples() {
     assert_eq!(world.live().len(), 1);
 
     world.keyrota("plan --out the.plan --by vera");
+    let made = fs::read_to_string(world.folder().join("the.plan")).unwrap();
+    fs::hard_link(world.folder().join("the.plan"), world.folder().join("as.made")).unwrap();
     world.keyrota("plan --approve the.plan --by ada").exits(0);
+    // Approving writes it anew: no moment at which a full disk could leave half a plan.
+    assert_eq!(fs::read_to_string(world.folder().join("as.made")).unwrap(), made);
     let text = std::fs::read_to_string(world.folder().join("the.plan")).unwrap();
     std::fs::write(world.folder().join("forged.plan"), text.replace("\"ada\"", "\"eve\"")).unwrap();
     world.keyrota("run --once --plan forged.plan").exits(1);
