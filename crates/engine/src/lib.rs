@@ -20,6 +20,7 @@ mod probe;
 pub mod reconcile;
 mod rollback;
 mod run;
+mod stop;
 mod survey;
 mod tasks;
 mod walk;
@@ -35,6 +36,7 @@ pub use policies::{Applied, FormTemplate, News, Place, Policies, Teller, Tellers
 pub use probe::ProbeTemplate;
 pub use rollback::{RollbackError, RolledBack};
 pub use run::{IssuerTrouble, RunReport, RunRequest};
+pub use stop::Stop;
 pub use survey::{Surveyed, survey};
 pub use tasks::TaskError;
 pub use walk::{Progress, Silent};

@@ -17,6 +17,8 @@ use domain::{Duration, Notice, Timestamp};
 use driver::{DriverError, Effect, Kind, Message, Notifier, Ports};
 use futures_util::future::join_all;
 
+use crate::Stop;
+
 /// In all, a run sends no longer than this; the rest waits for the next one.
 const SEND_FOR_MAX: StdDuration = StdDuration::from_secs(60);
 /// A recipient gets no more messages than these in an hour and in a day, whatever happens: what comes then, waits and
@@ -83,15 +85,17 @@ struct Pass {
     ends_at: Timestamp,
     /// Pauses and limits do not count: a person asked.
     at_once: bool,
+    stop: Stop,
     sent_lately: HashMap<(String, String), (u32, u32)>,
 }
 
 impl Outbox {
-    /// Sends what waits. With `at_once`, pauses after failures and the limits of messages do not count.
+    /// Sends what waits. With `at_once`, pauses after failures and the limits of messages do not count. Once a stop is asked
+    /// for, no further message goes out.
     ///
     /// # Errors
     /// Those of the database. What a channel refuses is in the answer.
-    pub async fn send(&self, at_once: bool) -> Result<Posted, SendError> {
+    pub async fn send(&self, at_once: bool, stop: &Stop) -> Result<Posted, SendError> {
         let mut channels: BTreeMap<String, Vec<Group>> = BTreeMap::new();
         for waiting in self.db.waiting_notices().await? {
             let groups = channels.entry(waiting.notifier.clone()).or_default();
@@ -109,7 +113,7 @@ impl Outbox {
         let now = self.now().await?;
         let started = self.ports.clock.now();
         let ends_at = started.saturating_add(SEND_FOR_MAX).unwrap_or(started);
-        let pass = Pass { now, ends_at, at_once, sent_lately: self.sent_lately(now).await? };
+        let pass = Pass { now, ends_at, at_once, stop: stop.clone(), sent_lately: self.sent_lately(now).await? };
         let mut troubles: HashMap<String, Trouble> = HashMap::new();
         for (notifier, attempts, retry_at, error) in self.db.channels_in_trouble().await? {
             troubles.insert(notifier, Trouble { attempts, retry_at, error });
@@ -172,7 +176,7 @@ impl Outbox {
         }
         let mut refused = 0;
         for group in groups {
-            if self.ports.clock.now() >= pass.ends_at {
+            if self.ports.clock.now() >= pass.ends_at || pass.stop.is_asked() {
                 break;
             }
             let before = posted.notices;

@@ -9,7 +9,7 @@ use domain::{Ask, CredentialId, Finding, Origin, Plan, Rotation, Selector, Step,
 use futures_util::{StreamExt, future, stream};
 
 use crate::{
-    Engine, Observation, ObserveError, Progress, Surveyed,
+    Engine, Observation, ObserveError, Progress, Stop, Surveyed,
     observe::ObserveError as Observe,
     survey::survey,
     walk::{End, Walk, Walked},
@@ -29,11 +29,19 @@ pub struct RunRequest {
     pub approved: HashSet<String>,
     /// Look at the issuers first. Without it, the run rests on the last observation.
     pub observe: bool,
+    /// Asked for, the run begins nothing further and tells what it did.
+    pub stop: Stop,
 }
 
 impl RunRequest {
     pub fn everything() -> Self {
-        Self { selector: Selector::everything(), only: None, approved: HashSet::new(), observe: true }
+        Self {
+            selector: Selector::everything(),
+            only: None,
+            approved: HashSet::new(),
+            observe: true,
+            stop: Stop::never(),
+        }
     }
 
     pub(crate) fn covers(&self, credential: &str) -> bool {
@@ -70,6 +78,8 @@ pub struct RunReport {
     pub halted: BTreeSet<String>,
     /// What was handed over to the channels that tell people, where somebody did.
     pub posted: Option<crate::Posted>,
+    /// It was asked to stop: what is due may not have begun.
+    pub stopped: bool,
     /// Our own database failed during the run.
     pub broken: Option<ObserveError>,
 }
@@ -105,8 +115,8 @@ impl Engine {
         let mut report = RunReport::default();
         let told = self.told_so_far().await?;
         if request.observe {
-            self.observe_all(&mut report, progress).await;
-            if let Err(error) = self.inspect_destinations(request).await {
+            request.stop.unless_asked(self.observe_all(&mut report, progress)).await;
+            if let Some(Err(error)) = request.stop.unless_asked(self.inspect_destinations(request)).await {
                 report.broken = Some(error.into());
                 return Ok(report);
             }
@@ -118,6 +128,7 @@ impl Engine {
         progress.begin(candidates.len());
         let walk = Walk { request, in_doubt: &in_doubt, progress };
         self.walk_all(candidates, &standings, &walk, &mut report).await;
+        report.stopped = request.stop.is_asked();
         self.look_back(request, &mut report)?;
         if let Some(told) = told {
             self.post_notices(told, &mut report).await?;
@@ -233,7 +244,10 @@ impl Engine {
                 rest.into_iter().partition(|one| through.contains(&one.policy) || in_hands.remove(&one.policy));
             next.iter_mut().for_each(|candidate| candidate.may_begin = true);
         }
-        report.halted.extend(rest.into_iter().map(|candidate| candidate.policy));
+        // What a stop kept from beginning waits for no proof.
+        if !walk.request.stop.is_asked() {
+            report.halted.extend(rest.into_iter().map(|candidate| candidate.policy));
+        }
         let halted = halted.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         for (issuer, source) in halted {
             let error = Observe::Listing { issuer: issuer.clone(), source };
@@ -251,7 +265,7 @@ impl Engine {
         let lock = || halted.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         stream::iter(candidates)
             .map(|candidate| async move {
-                if lock().contains_key(&candidate.issuer) {
+                if walk.request.stop.is_asked() || lock().contains_key(&candidate.issuer) {
                     return None;
                 }
                 let mut walked = self.walk(candidate.id, candidate.may_begin, walk).await;

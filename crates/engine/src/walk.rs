@@ -101,6 +101,9 @@ impl Engine {
             let Some(entry) = self.db.entry(id, &self.views()).await? else { return Ok(End::Settled) };
             walked.credential = Some(entry.observed.credential.clone());
             if look_first {
+                if walk.request.stop.is_asked() {
+                    return Ok(End::Unfinished);
+                }
                 self.look_again(&entry).await?;
                 (look_first, looked) = (false, true);
                 continue;
@@ -112,13 +115,19 @@ impl Engine {
                 if let Some(wait) = self.wait_until_retry(&entry, &walked.plan)
                     && waited.saturating_add(wait) <= WAIT_PER_WALK_MAX
                 {
-                    self.ports.clock.sleep(StdDuration::try_from(wait).unwrap_or_default()).await;
+                    let pause = self.ports.clock.sleep(StdDuration::try_from(wait).unwrap_or_default());
+                    if walk.request.stop.unless_asked(pause).await.is_none() {
+                        return Ok(End::Unfinished);
+                    }
                     waited = waited.saturating_add(wait.max(WAIT_COUNTED_MIN));
                     continue;
                 }
                 return Ok(End::Settled);
             };
             if due.step.begins() && entry.observed.rotation.is_none() && !may_begin {
+                return Ok(End::Unfinished);
+            }
+            if walk.request.stop.is_asked() {
                 return Ok(End::Unfinished);
             }
             let Some(issuer) = self.issuers.get(entry.observed.credential.issuer()) else { return Ok(End::Settled) };

@@ -112,7 +112,7 @@ impl Stage {
     }
 
     fn send(&self) -> Posted {
-        wait(self.outbox.send(false)).unwrap()
+        wait(self.outbox.send(false, &Stop::never())).unwrap()
     }
 
     fn fails(&self, kind: Kind, effect: Effect) {
@@ -221,7 +221,7 @@ fn one_that_refuses_us_is_left_alone_for_longer_and_longer() {
     assert!((24..36).contains(&tried), "{tried}: some at once, then once an hour");
     stage.works();
     assert!(matches!(stage.send().held_back[0].why, Held::Paused { .. }));
-    let posted = wait(stage.outbox.send(true)).unwrap();
+    let posted = wait(stage.outbox.send(true, &Stop::never())).unwrap();
     assert_eq!((posted.messages, posted.held_back.len()), (3, 0), "a person's own word counts at once");
     stage.post("ops", "ada", NoticeKind::Stuck, "apic/2");
     assert_eq!(stage.send().messages, 1, "all is forgotten");

@@ -16,6 +16,7 @@ pub(crate) mod reference;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod secret;
+mod signals;
 pub(crate) mod status;
 pub(crate) mod task;
 pub(crate) mod twin;

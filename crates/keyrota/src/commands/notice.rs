@@ -4,7 +4,7 @@ use db::Access;
 use engine::{Held, HeldBack, Posted, SendError};
 use serde_json::{Value, json};
 
-use super::{relative, rfc3339};
+use super::{relative, rfc3339, signals::stop_on_signal};
 use crate::{
     cli::NoticeCommand,
     complaint::{Complaint, Exit},
@@ -17,7 +17,7 @@ pub(crate) async fn notice(shell: &Shell, command: NoticeCommand) -> Ended {
         NoticeCommand::List => list(shell).await,
         NoticeCommand::Send => {
             let opened = Opened::open(shell, Access::Engine).await?;
-            let posted = opened.outbox()?.send(true).await?;
+            let posted = opened.outbox()?.send(true, &stop_on_signal(shell)).await?;
             if shell.json() {
                 shell.object(&posted_json(&posted))?;
             } else if !shell.quiet {

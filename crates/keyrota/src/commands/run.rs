@@ -10,7 +10,9 @@ use super::{
     discover::{observation_json, observe_complaint, tell_observations},
     notice,
     plan_file::read_plan,
-    rfc3339, selector, tell_nobody,
+    rfc3339, selector,
+    signals::stop_on_signal,
+    tell_nobody,
 };
 use crate::{
     cli::RunArgs,
@@ -27,12 +29,15 @@ pub(crate) async fn run(shell: &Shell, args: &RunArgs) -> Ended {
     for what in opened.untold()? {
         shell.voice.note(&what);
     }
-    let mut request = RunRequest { selector, ..RunRequest::everything() };
+    let stop = stop_on_signal(shell);
+    let mut request = RunRequest { selector, stop: stop.clone(), ..RunRequest::everything() };
     let mut looked = RunReport::default();
     if let Some(file) = &args.plan {
         let plan = read_plan(file, &opened.keyring)?;
         plan.check_four_eyes(&opened.config)?;
-        engine.observe_all(&mut looked, &*progress(shell)).await;
+        if stop.unless_asked(engine.observe_all(&mut looked, &*progress(shell))).await.is_none() {
+            return Err(stopped("nothing was changed".to_owned()));
+        }
         if !looked.troubles.is_empty() {
             tell_observations(shell, &looked);
             return Err(unseen(file));
@@ -43,7 +48,7 @@ pub(crate) async fn run(shell: &Shell, args: &RunArgs) -> Ended {
     }
     let mut report = engine.run_once(&request, &*progress(shell)).await?;
     report.observations.append(&mut looked.observations);
-    let sent = opened.outbox()?.send(false).await;
+    let sent = opened.outbox()?.send(false, &stop).await;
     let unsent = sent.map(|posted| report.posted = Some(posted)).err();
     let mut ended = report_run(shell, &report)?;
     if let Some(error) = unsent {
@@ -79,7 +84,20 @@ pub(crate) fn report_run(shell: &Shell, report: &RunReport) -> Ended {
         shell.voice.complain(&complaint);
         return Ok(Exit::Failed);
     }
+    if report.stopped {
+        shell.voice.complain(&stopped(format!(
+            "every step that was begun is finished and on record; {} credentials wait for their next one",
+            report.waiting
+        )));
+        return Ok(Exit::Failed);
+    }
     Ok(if report.troubles.is_empty() { exit } else { Exit::Failed })
+}
+
+fn stopped(state: String) -> Complaint {
+    Complaint::new(Code::Interrupted, "a signal stopped the run before it was done")
+        .state(state)
+        .hint("run it again: it goes on where it stopped")
 }
 
 fn sentences(report: &RunReport) -> String {
@@ -111,6 +129,7 @@ fn run_json(report: &RunReport) -> Value {
         "next_at": report.next_at.map(rfc3339),
         "retrying": report.retrying.len(),
         "halted_policies": report.halted,
+        "stopped": report.stopped,
         "notices": report.posted.as_ref().map(notice::posted_json),
         "attention": report.attention.iter().map(|(credential, finding)| json!({
             "credential": credential.as_str(),

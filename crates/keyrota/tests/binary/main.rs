@@ -23,6 +23,7 @@ mod policies;
 mod portal;
 mod securid;
 mod shell;
+mod stopped;
 mod stores;
 mod strays;
 mod tls;

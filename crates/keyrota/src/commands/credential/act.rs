@@ -9,7 +9,7 @@ use engine::{Engine, ImportError, RollbackError, RolledBack, RunRequest};
 use super::{find, open_one};
 use crate::{
     cli::WordArgs,
-    commands::{handed_in::secret_from_stdin, run::report_run},
+    commands::{handed_in::secret_from_stdin, run::report_run, signals::stop_on_signal},
     complaint::{Code, Complaint, Exit},
     progress::progress,
     shell::{Ended, Shell},
@@ -117,7 +117,7 @@ pub(crate) async fn import(shell: &Shell, credential: &str, word: &WordArgs) -> 
 /// approval; what is due by itself does, where the policy asks.
 pub(crate) async fn go_on(shell: &Shell, engine: &Engine, credential: &CredentialId) -> Ended {
     let only = HashSet::from([credential.to_string()]);
-    let request = RunRequest { only: Some(only), ..RunRequest::everything() };
+    let request = RunRequest { only: Some(only), stop: stop_on_signal(shell), ..RunRequest::everything() };
     let report = engine.run_once(&request, &*progress(shell)).await?;
     report_run(shell, &report)
 }

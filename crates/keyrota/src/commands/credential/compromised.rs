@@ -10,7 +10,7 @@ use super::act::{go_on, replaceable};
 use super::open_one;
 use crate::{
     cli::{CompromisedArgs, WordArgs},
-    commands::{campaign::account, run::report_run, selector},
+    commands::{campaign::account, run::report_run, selector, signals::stop_on_signal},
     complaint::{Code, Complaint, Exit},
     config::nearest,
     progress::progress,
@@ -67,7 +67,8 @@ async fn campaign(shell: &Shell, args: &CompromisedArgs) -> Ended {
         .voice
         .note(&format!("campaign {id}: {} versions; `keyrota campaign show {id}` is its account", exposed.len()));
     let only: HashSet<String> = exposed.iter().map(|one| one.credential.to_string()).collect();
-    let request = RunRequest { only: Some(only), observe: false, ..RunRequest::everything() };
+    let stop = stop_on_signal(shell);
+    let request = RunRequest { only: Some(only), observe: false, stop, ..RunRequest::everything() };
     let mut report = engine.run_once(&request, &*progress(shell)).await?;
     report.observations.append(&mut looked.observations);
     report.troubles.append(&mut looked.troubles);
