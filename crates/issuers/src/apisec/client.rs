@@ -1,14 +1,14 @@
-//! Calls to one tenant: signing on, trying a token, changing a password, and asking for the time.
+//! Calls to one tenant: signing on, changing a password, and asking for the time.
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use driver::{Clock, DriverError, Effect, Entropy, Http, HttpRequest, HttpResponse, Kind, Method, Ports, Trial};
+use driver::{Clock, DriverError, Effect, Entropy, Http, HttpRequest, HttpResponse, Kind, Method, Ports};
 use jiff::Timestamp;
 use secret::Secret;
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ const RETRY_AFTER_LONGEST: Duration = Duration::from_secs(30);
 
 /// A password that is refused may have been changed by a person who is about to say so. Until then the account is not
 /// tried so often that the platform locks it.
-const REFUSED_PAUSE: Duration = Duration::from_secs(30 * 60);
+pub(super) const REFUSED_PAUSE: Duration = Duration::from_secs(30 * 60);
 
 #[derive(Debug)]
 pub(super) struct Client {
@@ -41,6 +41,8 @@ pub(super) struct Client {
     pub config: Checked,
     /// The documented path of the sign-on was not found here.
     scripts_path: AtomicBool,
+    /// The newest token that the platform took: while it does, it is well.
+    good: Mutex<Option<Secret>>,
 }
 
 /// A token, fresh from the platform.
@@ -76,6 +78,7 @@ impl Client {
             entropy: ports.entropy.clone(),
             config,
             scripts_path: AtomicBool::new(false),
+            good: Mutex::new(None),
         }
     }
 
@@ -86,23 +89,6 @@ impl Client {
             return Err(failure("asking for the platform's time", Intent::Read, &response, &[]));
         }
         Ok(response.date())
-    }
-
-    /// Tries a token on the cheapest call that wants one.
-    pub(super) async fn try_token(&self, token: &Secret) -> Result<Trial, DriverError> {
-        const DOING: &str = "trying the token";
-        let response = self.send(with_token(HttpRequest::new(Method::Get, self.cheap_read()), token)?).await?;
-        Ok(match (response.status, Body::of(&response)) {
-            (429 | 500.., _) => return Err(failure(DOING, Intent::Read, &response, &[token])),
-            (200..=299, Body::Fine) => Trial::Accepted,
-            (200..=299, Body::Silent) if self.config.generation == Generation::Ng => Trial::Accepted,
-            // An error inside a success is about the token only if it says so.
-            (200..=299, Body::Error(words)) if !speaks_of_the_account(&words) && !words.contains("token") => {
-                return Err(failure(DOING, Intent::Read, &response, &[token]));
-            }
-            (401 | 403 | 200..=399, body) => Trial::Refused(refused(response.status, &body, &[token])),
-            _ => return Err(failure(DOING, Intent::Read, &response, &[token])),
-        })
     }
 
     pub(super) async fn sign_on(
@@ -191,6 +177,7 @@ impl Client {
             return Err(broken("the token names another user"));
         }
         let issued_at = claims.issued_at.or_else(|| response.date()).unwrap_or_else(|| self.clock.now());
+        self.remember(&token);
         Ok(Minted { token, scopes: claims.scopes, issued_at, expires_at })
     }
 
@@ -223,7 +210,17 @@ impl Client {
         }
     }
 
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, DriverError> {
+    pub(super) fn remember(&self, good: &Secret) {
+        *self.good.lock().unwrap_or_else(PoisonError::into_inner) = Some(good.duplicate());
+    }
+
+    /// A token that was good when it was last seen, and is another than `tried`.
+    pub(super) fn known_good(&self, tried: &Secret) -> Option<Secret> {
+        let good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
+        good.as_ref().filter(|good| good.expose() != tried.expose()).map(Secret::duplicate)
+    }
+
+    pub(super) async fn send(&self, request: HttpRequest) -> Result<HttpResponse, DriverError> {
         let reading = request.method == Method::Get;
         let request = request.header("accept", "application/json");
         self.http.send(request).await.map_err(|error| {
@@ -232,7 +229,7 @@ impl Client {
         })
     }
 
-    fn cheap_read(&self) -> Url {
+    pub(super) fn cheap_read(&self) -> Url {
         match self.config.generation {
             Generation::Classic => {
                 let mut url = self.at("/api/v1/projects/myProjects");
@@ -279,7 +276,7 @@ pub(super) fn sentence(account: &Account, words: &str) -> String {
     format!("the platform refuses the password of `{}` ({words}){hint}", account.name)
 }
 
-fn refused(status: u16, body: &Body, hide: &[&Secret]) -> String {
+pub(super) fn refused(status: u16, body: &Body, hide: &[&Secret]) -> String {
     match body {
         Body::Error(words) => format!("{status}, \"{}\"", quoted(words, hide)),
         Body::Foreign if status < 300 => format!("{status}, a page instead of an answer"),
@@ -287,7 +284,7 @@ fn refused(status: u16, body: &Body, hide: &[&Secret]) -> String {
     }
 }
 
-fn with_token(request: HttpRequest, token: &Secret) -> Result<HttpRequest, DriverError> {
+pub(super) fn with_token(request: HttpRequest, token: &Secret) -> Result<HttpRequest, DriverError> {
     let text = token.expose_text().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()));
     let text = text.ok_or_else(|| DriverError::refused(Kind::Invalid, "the token cannot stand in a header"))?;
     Ok(request.header("authorization", format!("Bearer {text}")))

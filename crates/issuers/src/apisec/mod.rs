@@ -16,6 +16,7 @@ mod hand_over;
 mod password;
 #[cfg(test)]
 mod tests;
+mod trial;
 pub mod twin;
 mod twin_options;
 
@@ -305,7 +306,7 @@ impl Verifier for ApiSec {
         let field = if kind == PASSWORD { PASSWORD } else { TOKEN };
         let value = secret.get(field).ok_or_else(|| invalid(format!("the secret has no `{field}`")))?;
         if kind != PASSWORD {
-            return self.client.try_token(value).await;
+            return self.client.try_token(account, value).await;
         }
         let named = secret.get(USERNAME);
         if named.is_some_and(|username| username.expose_text() != Some(account.username.as_str())) {

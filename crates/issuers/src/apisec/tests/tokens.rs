@@ -1,5 +1,10 @@
 //! Minting, and changing what is minted from.
 
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
+
 use driver::{Effect, Kind, Trial};
 use futures_util::future::join;
 use jiff::SignedDuration;
@@ -85,31 +90,104 @@ async fn a_tenant_that_allows_no_change_says_so() {
     assert_eq!((error.kind, error.effect), (Kind::Forbidden, Effect::NotApplied), "{error}");
 }
 
+/// What every token is told is not about the token; only the platform's own words need no other that is taken.
 #[tokio::test(start_paused = true)]
 async fn a_trial_reads_every_shape_of_a_refusal() {
-    for (status, body, expected) in [
-        (401, String::new(), Some(false)),
-        (403, "{}".to_owned(), Some(false)),
-        (302, String::new(), Some(false)),
-        (200, "<html>Sign in</html>".to_owned(), Some(false)),
-        (200, "{}".to_owned(), Some(false)),
-        (200, inside("Access is denied"), Some(false)),
-        (200, json!({ "errors": false, "data": [] }).to_string(), Some(true)),
-        (200, inside("NullPointerException"), None),
-        (500, String::new(), None),
-        (404, String::new(), None),
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Told {
+        All,
+        TheTried,
+    }
+    for (status, body, told, expected) in [
+        (401, String::new(), Told::All, Some(false)),
+        (403, "{}".to_owned(), Told::All, Some(false)),
+        (200, inside("Access is denied"), Told::All, Some(false)),
+        (302, String::new(), Told::All, None),
+        (302, String::new(), Told::TheTried, Some(false)),
+        (200, "<html>Sign in</html>".to_owned(), Told::All, None),
+        (200, "<html>Sign in</html>".to_owned(), Told::TheTried, Some(false)),
+        (403, "<html>Blocked</html>".to_owned(), Told::All, None),
+        (403, "<html>Blocked</html>".to_owned(), Told::TheTried, Some(false)),
+        (200, "{}".to_owned(), Told::All, None),
+        (200, "{}".to_owned(), Told::TheTried, Some(false)),
+        (200, json!({ "errors": false, "data": [] }).to_string(), Told::All, Some(true)),
+        (200, inside("NullPointerException"), Told::TheTried, None),
+        (500, String::new(), Told::TheTried, None),
+        (404, String::new(), Told::TheTried, None),
     ] {
-        let told = body.clone();
-        let stage = Stage::hooked(move |request| {
-            let tries = request.url.path().ends_with("/myProjects");
-            tries.then(|| answer(status, &body))
+        let (tried, shown) = (Arc::new(OnceLock::new()), body.clone());
+        let stage = Stage::hooked({
+            let tried = tried.clone();
+            move |request| {
+                let token = request.headers.iter().find(|(name, _)| *name == "authorization")?.1.clone();
+                let meant = told == Told::All || tried.get() == Some(&token);
+                (request.url.path().ends_with("/myProjects") && meant).then(|| answer(status, &body))
+            }
         });
         let minted = stage.mint(None).await.unwrap();
+        let token = minted.secret.get("token").unwrap().expose_text().unwrap();
+        tried.set(format!("Bearer {token}")).unwrap();
         let verifier = stage.issuer.verifier().unwrap();
         let trial = verifier.verify(&subject("token"), &handle(), &minted.secret).await;
         let accepted = trial.as_ref().ok().map(|trial| *trial == Trial::Accepted);
-        assert_eq!(accepted, expected, "{status} {told}: {trial:?}");
+        assert_eq!(accepted, expected, "{status} {shown}, told to {told:?}: {trial:?}");
+        assert!(trial.err().is_none_or(|error| error.effect == Effect::NotApplied));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn maintenance_kills_no_token_and_hides_no_dead_one_for_longer_than_it_lasts() {
+    for way in ["page", "redirect"] {
+        let stage = Stage::new(&[("denial", "d"), ("token-life", "2h")]);
+        let early = stage.mint(None).await.unwrap();
+        stage.clock.advance(SignedDuration::from_hours(1));
+        let late = stage.mint(None).await.unwrap();
+        stage.clock.advance(SignedDuration::from_hours(1));
+        let trial = async |issued: &driver::Issued| {
+            stage.issuer.verifier().unwrap().verify(&subject("token"), &handle(), &issued.secret).await
+        };
+        stage.tamper(json!({ "action": "begin_maintenance", "answer": way }));
+        for issued in [&early, &late] {
+            let error = trial(issued).await.unwrap_err();
+            assert_eq!((error.kind, error.effect), (Kind::Unavailable, Effect::NotApplied), "{error}");
+            assert!(error.message.contains("which proves nothing"), "{error}");
+        }
+        stage.tamper(json!({ "action": "end_maintenance" }));
+        assert!(matches!(trial(&early).await.unwrap(), Trial::Refused(_)));
+        assert_eq!(trial(&late).await.unwrap(), Trial::Accepted);
+    }
+}
+
+/// The first trial meets the end of the maintenance.
+#[tokio::test(start_paused = true)]
+async fn a_page_before_a_good_answer_is_forgotten() {
+    let first = AtomicBool::new(true);
+    let stage = Stage::hooked(move |request| {
+        let met = request.url.path().ends_with("/myProjects") && first.swap(false, Ordering::SeqCst);
+        met.then(|| answer(200, "<html>Back soon</html>"))
+    });
+    let minted = stage.mint(None).await.unwrap();
+    let verifier = stage.issuer.verifier().unwrap();
+    let trial = verifier.verify(&subject("token"), &handle(), &minted.secret).await.unwrap();
+    assert_eq!(trial, Trial::Accepted);
+}
+
+/// A redirect for the dead, and no password that could buy another token: the one that was minted with the held password
+/// stands in, and before there is one, the account is not tried more often than the platform bears.
+#[tokio::test(start_paused = true)]
+async fn a_dead_token_is_told_by_one_that_was_bought_with_the_held_password() {
+    let stage = Stage::new(&[("denial", "d"), ("token-life", "2h")]);
+    let old = stage.mint(None).await.unwrap();
+    stage.tamper(json!({ "action": "set_password", "account": "svc-ci", "password": "Held-Password-1" }));
+    stage.clock.advance(SignedDuration::from_hours(3));
+    let trial = async || stage.issuer.verifier().unwrap().verify(&subject("token"), &handle(), &old.secret).await;
+    let error = trial().await.unwrap_err();
+    assert_eq!(error.kind, Kind::Unavailable, "{error}");
+    assert!(error.retry_after.is_some_and(|pause| pause.as_secs() >= 600), "{error:?}");
+    stage.mint(Some(&pair("Held-Password-1"))).await.unwrap();
+    let before = stage.paths().len();
+    assert!(matches!(trial().await.unwrap(), Trial::Refused(_)));
+    assert!(stage.paths()[before..].iter().all(|path| path.ends_with("/myProjects")), "nobody signs on for it");
 }
 
 #[tokio::test(start_paused = true)]

@@ -32,6 +32,8 @@ pub struct ApiSec {
     users: Vec<User>,
     tokens: Vec<Token>,
     random: Random,
+    /// Every call is answered so while the platform is being worked on.
+    maintenance: Option<Reply>,
 }
 
 impl fmt::Debug for ApiSec {
@@ -54,7 +56,7 @@ impl ApiSec {
             user.set_password(&format!("Start-{}", random.hex()), since);
             users.push(user);
         }
-        let mut twin = Self { options, users, tokens: Vec::new(), random };
+        let mut twin = Self { options, users, tokens: Vec::new(), random, maintenance: None };
         if twin.options.next_generation {
             for at in 0..twin.options.accounts as usize {
                 twin.hand_out_personal(since, at);
@@ -261,7 +263,7 @@ impl Twin for ApiSec {
 
     /// No fault needs this platform's own knowledge: nothing is listed, and a change holds at once.
     fn platform(&mut self, now: Timestamp, call: &Call, _fault: Option<FaultKind>) -> Reply {
-        self.answer(now, call)
+        self.maintenance.clone().unwrap_or_else(|| self.answer(now, call))
     }
 
     fn gateway(&mut self, now: Timestamp, call: &Call) -> Reply {

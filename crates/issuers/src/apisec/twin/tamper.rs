@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use twin::Reply;
 
 use super::{ApiSec, TENANT};
 
@@ -15,6 +16,8 @@ impl ApiSec {
     /// | `require_two_factor`, `make_admin` | `account` |
     /// | `issue_by_hand` | `names`: a new password or personal access token; answers `content` |
     /// | `remove_by_hand` | `names`, `content`: removes that personal access token |
+    /// | `begin_maintenance` | `answer`: `page` or `redirect`, until `end_maintenance` |
+    /// | `end_maintenance` | |
     pub(super) fn tamper_with(&mut self, now: Timestamp, action: &Value) -> Result<Value, String> {
         let what = required(action, "action")?;
         if matches!(what, "issue_by_hand" | "remove_by_hand") {
@@ -30,6 +33,10 @@ impl ApiSec {
                 "issue_by_hand" => self.issue_by_hand(now, user, credential),
                 _ => self.remove_by_hand(required(action, "content")?),
             };
+        }
+        if matches!(what, "begin_maintenance" | "end_maintenance") {
+            self.maintenance = if what == "end_maintenance" { None } else { Some(away(required(action, "answer")?)?) };
+            return Ok(json!({}));
         }
         let at = self.user_named(required(action, "account")?)?;
         let user = &mut self.users[at];
@@ -65,6 +72,18 @@ impl ApiSec {
     fn user_named(&self, account: &str) -> Result<usize, String> {
         let found = self.users.iter().position(|user| user.name == account);
         found.ok_or_else(|| format!("there is no account `{account}`"))
+    }
+}
+
+/// What a platform that is being worked on answers to everything.
+fn away(answer: &str) -> Result<Reply, String> {
+    match answer {
+        "page" => {
+            let page = Reply { body: "<html><body>We will be back soon.</body></html>".into(), ..Reply::empty(200) };
+            Ok(page.header("content-type", "text/html"))
+        }
+        "redirect" => Ok(Reply::empty(302).header("location", "/maintenance.html")),
+        other => Err(format!("`answer` is `{other}`; it can be page, redirect")),
     }
 }
 
