@@ -28,17 +28,19 @@ pub(super) async fn last_use(client: &Client, key: &ConsumerKey, since: Timestam
         let message = format!("{DOING}: a quote in a key cannot stand in the question");
         return Err(DriverError::refused(Kind::Invalid, message));
     }
-    let (mut last_used, mut known_through) = (None, None::<Timestamp>);
+    let mut told = Vec::new();
     for environment in environments(client).await? {
-        let (used, through) = in_environment(client, &environment, key, since).await?;
-        last_used = last_used.max(used);
-        // What one environment does not know yet is not known.
-        known_through = match (known_through, through) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
+        told.push(in_environment(client, &environment, key, since).await?);
     }
-    Ok(Usage { last_used, known_through, asked_at: None })
+    Ok(in_all(&told))
+}
+
+/// What all environments tell together, each the last use and until when it knows of use.
+fn in_all(told: &[(Option<Timestamp>, Option<Timestamp>)]) -> Usage {
+    let last_used = told.iter().filter_map(|(used, _)| *used).max();
+    // What one environment does not know yet is not known: no time at all comes before every time.
+    let known_through = told.iter().map(|(_, through)| *through).min().flatten();
+    Usage { last_used, known_through, asked_at: None }
 }
 
 /// Whether this account may read analytics at all.
@@ -172,6 +174,19 @@ mod tests {
         let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
         assert_eq!(pairs[1].1, "11/23/2026 09:59~11/24/2026 10:01");
         assert_eq!(pairs[3].1, "(client_id eq 'k-1')");
+    }
+
+    #[test]
+    fn what_one_environment_does_not_know_is_not_known() {
+        let [early, late] = [at("2026-11-23T10:00:00Z"), at("2026-11-23T11:00:00Z")];
+        for (told, last_used, known_through) in [
+            (&[][..], None, None),
+            (&[(None, Some(late)), (Some(early), Some(early))], Some(early), Some(early)),
+            (&[(None, Some(late)), (Some(late), None)], Some(late), None),
+            (&[(Some(late), None), (Some(early), Some(late))], Some(late), None),
+        ] {
+            assert_eq!(in_all(told), Usage { last_used, known_through, asked_at: None }, "{told:?}");
+        }
     }
 
     fn stats(name: &str) -> Stats {
