@@ -5,8 +5,9 @@ use std::{fmt::Debug, future};
 use crate::{Fault, Rows, Unit, WriteError, values};
 
 /// Every table that a play can fill, those that refer to others first.
-const TABLES: [&str; 22] = [
+const TABLES: [&str; 23] = [
     "notice",
+    "notice_attempt",
     "notifier_trouble",
     "notice_mark",
     "pickup",

@@ -44,7 +44,7 @@ pub use inventory::{Change, CredentialFacts, IssuerState, KnownCredential, Known
 pub use journal::{BeginError, InDoubt, Intent, Journal, JournalError, NewlyIssued, NewlyPrepared, Outcome};
 pub use kept::{Discard, Kept, KeptContent, KeptError, KeptLabels, KeptVersion, NewKept, Promoted, Put};
 pub use open::Access;
-pub use outbox::{Addressed, Ended, Sent, Waiting};
+pub use outbox::{Addressed, AttemptError, Ended, Sent, Waiting};
 pub use pickup::PickupLine;
 pub use tasks::TaskLine;
 pub use unit::{Rows, Unit};

@@ -14,6 +14,9 @@ const CHUNK: usize = 500;
 /// How long what was sent is kept as evidence, and to know it again. Rotations take less, even patient ones.
 const KEPT_FOR: Duration = Duration::from_hours(120 * 24);
 
+/// How long attempts at messages are counted: longer than any limit looks back.
+const ATTEMPTS_KEPT_FOR: Duration = Duration::from_hours(48);
+
 /// What was told further in the future than this was told by a clock that was wrong, and silences nothing.
 const CLOCK_ERROR_MIN: Duration = Duration::from_hours(24);
 
@@ -45,7 +48,8 @@ pub struct Waiting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent<'a> {
     Taken,
-    /// Not taken. In doubt, it is repeated as it is; else what came meanwhile goes with it the next time.
+    /// Not taken. In doubt, now or after an earlier attempt, it is repeated as it is; else what came meanwhile goes with it
+    /// the next time.
     Failed {
         error: &'a str,
         retry_at: Timestamp,
@@ -97,9 +101,12 @@ impl Db {
         let mark = "INSERT INTO notice_mark (id, entry) VALUES (1, $1)
             ON CONFLICT (id) DO UPDATE SET entry = excluded.entry";
         let old = "DELETE FROM notice WHERE sent_at < $1";
-        let unit = Unit::new().run(mark, values![entry], Rows::Exactly(1)).run(
-            old,
-            values![now.saturating_sub(KEPT_FOR).unwrap_or(Timestamp::MIN)],
+        let attempts = "DELETE FROM notice_attempt WHERE at < $1
+            AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.message = notice_attempt.message AND n.sent_at IS NULL)";
+        let ago = |kept: Duration| values![now.saturating_sub(kept).unwrap_or(Timestamp::MIN)];
+        let unit = Unit::new().run(mark, values![entry], Rows::Exactly(1)).run(old, ago(KEPT_FOR), Rows::Any).run(
+            attempts,
+            ago(ATTEMPTS_KEPT_FOR),
             Rows::Any,
         );
         self.write(unit).await
@@ -149,7 +156,8 @@ impl Db {
         self.rows(sql, values![], waiting).await
     }
 
-    /// How many messages each recipient of each channel was sent between two times.
+    /// How many messages went out to each recipient of each channel between two times: each repetition counts, since it may
+    /// have arrived.
     ///
     /// # Errors
     /// Those of the database.
@@ -157,8 +165,8 @@ impl Db {
         &self,
         (from, to): (Timestamp, Timestamp),
     ) -> Result<Vec<(String, String, u32)>, ReadError> {
-        let sql = "SELECT notifier, recipient, count(DISTINCT message) FROM notice
-            WHERE sent_at > $1 AND sent_at <= $2 GROUP BY notifier, recipient";
+        let sql = "SELECT notifier, recipient, count(*) FROM notice_attempt
+            WHERE at > $1 AND at <= $2 GROUP BY notifier, recipient";
         self.rows(sql, values![from, to], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).await
     }
 
@@ -173,6 +181,20 @@ impl Db {
         self.write(Unit::new().run(sql, values, Rows::Any)).await
     }
 
+    /// Notes that a message goes out, before it does: a process that dies while it sends has sent, as far as anybody knows.
+    /// How often it went out before.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn begin_attempt(&self, message: &str, to: &Waiting, now: Timestamp) -> Result<u32, AttemptError> {
+        let sql = "SELECT coalesce(max(number), 0) FROM notice_attempt WHERE message = $1";
+        let before = self.row(sql, values![message], |row| row.get::<u32>(0)).await?.unwrap_or_default();
+        let sql = "INSERT INTO notice_attempt (message, number, notifier, recipient, at) VALUES ($1, $2, $3, $4, $5)";
+        let values = values![message, before + 1, &to.notifier, &to.recipient, now];
+        self.write(Unit::new().run(sql, values, Rows::Exactly(1))).await?;
+        Ok(before)
+    }
+
     /// # Errors
     /// Those of the database. After one, a message that was taken is sent once more.
     pub async fn message_sent(&self, message: &str, sent: Sent<'_>, now: Timestamp) -> Result<(), WriteError> {
@@ -183,9 +205,17 @@ impl Db {
                 Unit::new().run(sql, values![message, now], Rows::Any)
             }
             Sent::Failed { error, retry_at, in_doubt } => {
-                let sql = "UPDATE notice SET attempts = attempts + 1, error = $2, retry_at = $3,
-                    message = CASE WHEN $4 = 1 THEN message END WHERE message = $1 AND sent_at IS NULL";
-                Unit::new().run(sql, values![message, error, retry_at, in_doubt], Rows::Any)
+                // What certainly did not arrive bothered nobody, and an attempt before it may have.
+                let never = "DELETE FROM notice_attempt WHERE $2 = 0 AND message = $1
+                    AND number = (SELECT max(a.number) FROM notice_attempt a WHERE a.message = $1)";
+                let sql = "UPDATE notice SET attempts = attempts + 1, error = $2, retry_at = $3, message = CASE
+                        WHEN EXISTS (SELECT 1 FROM notice_attempt a WHERE a.message = $1) THEN message END
+                    WHERE message = $1 AND sent_at IS NULL";
+                Unit::new().run(never, values![message, in_doubt], Rows::Any).run(
+                    sql,
+                    values![message, error, retry_at],
+                    Rows::Any,
+                )
             }
         };
         self.write(unit).await
@@ -223,6 +253,15 @@ impl Db {
         let sql = "SELECT notifier, attempts, retry_at, error FROM notifier_trouble ORDER BY notifier";
         self.rows(sql, values![], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).await
     }
+}
+
+/// An attempt at a message could not be noted: it must not go out.
+#[derive(Debug, thiserror::Error)]
+pub enum AttemptError {
+    #[error("the outbox could not be read")]
+    Read(#[from] ReadError),
+    #[error("the outbox could not be written")]
+    Write(#[from] WriteError),
 }
 
 fn insert(unit: Unit, one: &Addressed) -> Unit {

@@ -22,7 +22,7 @@ use crate::Stop;
 /// In all, a run sends no longer than this; the rest waits for the next one.
 const SEND_FOR_MAX: StdDuration = StdDuration::from_secs(60);
 /// A recipient gets no more messages than these in an hour and in a day, whatever happens: what comes then, waits and
-/// comes together.
+/// comes together. One that may have arrived counts each time.
 const MESSAGES_PER_HOUR_MAX: u32 = 12;
 const MESSAGES_PER_DAY_MAX: u32 = 40;
 /// What one message tells one by one; a longer list nobody reads.
@@ -32,6 +32,8 @@ const LISTED_MAX: usize = 500;
 const REFUSALS_AT_ONCE: u32 = 3;
 const PAUSE_FIRST: Duration = Duration::from_secs(60);
 const PAUSE_LONGEST: Duration = Duration::from_hours(1);
+/// What may have arrived is repeated at longer and longer intervals: whoever got it each time has it often enough.
+const DOUBT_PAUSE_LONGEST: Duration = Duration::from_hours(6);
 /// So many recipients in a row that are refused: then it is the channel.
 const REFUSED_IN_A_ROW_MAX: usize = 3;
 
@@ -220,26 +222,22 @@ impl Outbox {
                 repeated.entry(message).or_default().push(waiting);
             }
         }
+        let mut left = group.first().map_or(0, |first| pass.messages_left(first));
         for (id, rows) in repeated {
+            if pass.holds_back(&rows, posted) {
+                continue;
+            }
+            if left == 0 || pass.stop.is_asked() {
+                return Ok(None);
+            }
+            left -= 1;
             if let Some(error) = self.attempt(notifier, id, &rows, pass, posted).await? {
                 return Ok(Some(error));
             }
         }
         let fresh: Vec<&Waiting> = group.iter().filter(|waiting| waiting.message.is_none()).collect();
         let (Some(first), Some(last)) = (fresh.first(), fresh.last()) else { return Ok(None) };
-        let refused = fresh.iter().filter(|waiting| waiting.retry_at.is_some()).max_by_key(|waiting| waiting.retry_at);
-        if let Some(Waiting { retry_at: Some(until), error, notifier, recipient, .. }) = refused
-            && pass.is_paused(*until)
-        {
-            posted.held_back.push(HeldBack {
-                notifier: notifier.clone(),
-                recipient: Some(recipient.clone()),
-                notices: fresh.len(),
-                why: Held::Paused { error: error.clone().unwrap_or_default(), until: *until },
-            });
-            return Ok(None);
-        }
-        if pass.has_had_enough(first) {
+        if pass.holds_back(&fresh, posted) || left == 0 || pass.stop.is_asked() {
             return Ok(None);
         }
         let id = format!("{:016x}-{}", self.ports.entropy.next(), last.id);
@@ -259,6 +257,7 @@ impl Outbox {
         let Some(first) = rows.first() else { return Ok(None) };
         let (notices, left_out) = composed(rows);
         let message = Message { id: id.to_owned(), to: first.recipient.clone(), at: pass.now, notices, left_out };
+        let before = self.db.begin_attempt(id, first, pass.now).await?;
         match notifier.send(&message).await {
             Ok(()) => {
                 self.db.message_sent(id, Sent::Taken, pass.now).await?;
@@ -268,13 +267,12 @@ impl Outbox {
             }
             Err(error) => {
                 let attempts = rows.iter().map(|row| row.attempts).max().unwrap_or_default() + 1;
+                let in_doubt = error.effect == Effect::Unknown;
                 // Of the channel's own trouble, the channel is the judge.
-                let pause = if is_channel(error.kind) { None } else { pause(pass.now, attempts, &error) };
-                let sent = Sent::Failed {
-                    error: &error.to_string(),
-                    retry_at: pause.unwrap_or(pass.now),
-                    in_doubt: error.effect == Effect::Unknown,
-                };
+                let refused = if is_channel(error.kind) { None } else { pause(pass.now, attempts, &error) };
+                let repeated = in_doubt.then(|| pause_in_doubt(pass.now, before));
+                let retry_at = refused.into_iter().chain(repeated).max().unwrap_or(pass.now);
+                let sent = Sent::Failed { error: &error.to_string(), retry_at, in_doubt };
                 self.db.message_sent(id, sent, pass.now).await?;
                 Ok(Some(error))
             }
@@ -291,13 +289,33 @@ struct Trouble {
 impl Pass {
     /// A pause that ends later than any pause does comes from a clock that was wrong.
     fn is_paused(&self, until: Timestamp) -> bool {
-        !self.at_once && until > self.now && until.duration_since(self.now) <= PAUSE_LONGEST
+        !self.at_once && until > self.now && until.duration_since(self.now) <= PAUSE_LONGEST.max(DOUBT_PAUSE_LONGEST)
     }
 
-    fn has_had_enough(&self, to: &Waiting) -> bool {
+    /// Whether what is to go out as one message waits for the end of a pause, which is said.
+    fn holds_back(&self, rows: &[&Waiting], posted: &mut Posted) -> bool {
+        let refused = rows.iter().filter(|waiting| waiting.retry_at.is_some()).max_by_key(|waiting| waiting.retry_at);
+        let Some(Waiting { retry_at: Some(until), error, notifier, recipient, .. }) = refused else { return false };
+        if !self.is_paused(*until) {
+            return false;
+        }
+        posted.held_back.push(HeldBack {
+            notifier: notifier.clone(),
+            recipient: Some(recipient.clone()),
+            notices: rows.len(),
+            why: Held::Paused { error: error.clone().unwrap_or_default(), until: *until },
+        });
+        true
+    }
+
+    /// How many messages this recipient may still get now.
+    fn messages_left(&self, to: &Waiting) -> u32 {
+        if self.at_once {
+            return u32::MAX;
+        }
         let key = (to.notifier.clone(), to.recipient.clone());
         let (hour, day) = self.sent_lately.get(&key).copied().unwrap_or_default();
-        !self.at_once && (hour >= MESSAGES_PER_HOUR_MAX || day >= MESSAGES_PER_DAY_MAX)
+        MESSAGES_PER_HOUR_MAX.saturating_sub(hour).min(MESSAGES_PER_DAY_MAX.saturating_sub(day))
     }
 }
 
@@ -315,6 +333,12 @@ fn pause(now: Timestamp, attempts: u32, error: &DriverError) -> Option<Timestamp
     let ours = (refuses && attempts >= REFUSALS_AT_ONCE).then(doubled);
     let pause = asked_for.into_iter().chain(ours).max()?.min(PAUSE_LONGEST);
     now.saturating_add(pause).ok()
+}
+
+/// Until when a message that may have arrived is not repeated, after it went out so often before.
+fn pause_in_doubt(now: Timestamp, before: u32) -> Timestamp {
+    let pause = PAUSE_FIRST.saturating_mul(1 << before.min(16)).min(DOUBT_PAUSE_LONGEST);
+    now.saturating_add(pause).unwrap_or(now)
 }
 
 /// What a message tells, what cannot wait first, and how much it leaves out. Of the same thing, and of how far one
@@ -340,4 +364,13 @@ pub enum SendError {
     Read(#[from] db::ReadError),
     #[error("the outbox could not be written")]
     Write(#[from] db::WriteError),
+}
+
+impl From<db::AttemptError> for SendError {
+    fn from(error: db::AttemptError) -> Self {
+        match error {
+            db::AttemptError::Read(error) => Self::Read(error),
+            db::AttemptError::Write(error) => Self::Write(error),
+        }
+    }
 }

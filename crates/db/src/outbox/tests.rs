@@ -41,6 +41,7 @@ fn the_same_thing_is_told_again_only_when_its_time_has_come() {
         assert_eq!(count().await, 2, "while it waits, nothing is added, however long that takes");
         let waiting = db.waiting_notices().await.unwrap();
         db.bind_message(&waiting[0], waiting[1].id, "m1").await.unwrap();
+        db.begin_attempt("m1", &waiting[0], at(72)).await.unwrap();
         db.message_sent("m1", Sent::Taken, at(72)).await.unwrap();
         assert_eq!(count().await, 0);
         for hour in [3, 12, 23] {
@@ -80,12 +81,18 @@ fn what_is_in_doubt_goes_out_as_it_was_and_what_failed_with_what_came_since() {
         db.post(&[notice("one", 0, None)], &[now], 1, at(0)).await.unwrap();
         let waiting = db.waiting_notices().await.unwrap();
         assert_eq!(waiting[0].notice.state, "version 2 is current");
-        for (in_doubt, message) in [(true, Some("m1".to_owned())), (false, None)] {
+        let bound = Some("m1".to_owned());
+        for (in_doubt, message) in [(false, None), (true, bound.clone()), (false, bound)] {
             db.bind_message(&waiting[0], waiting[0].id, "m1").await.unwrap();
+            db.begin_attempt("m1", &waiting[0], at(0)).await.unwrap();
             let failed = Sent::Failed { error: "away", retry_at: at(1), in_doubt };
             db.message_sent("m1", failed, at(0)).await.unwrap();
             assert_eq!(db.waiting_notices().await.unwrap()[0].message, message);
         }
-        assert_eq!(db.waiting_notices().await.unwrap()[0].attempts, 2);
+        assert_eq!(db.waiting_notices().await.unwrap()[0].attempts, 3);
+        let counted = db.messages_sent((at(-1), at(1))).await.unwrap();
+        assert_eq!(counted[0].2, 1, "what certainly did not arrive bothered nobody");
+        db.post(&[], &[], 1, at(500)).await.unwrap();
+        assert_eq!(db.begin_attempt("m1", &waiting[0], at(500)).await.unwrap(), 1, "it is known while it waits");
     });
 }

@@ -7,3 +7,13 @@ UPDATE version SET delivered_at = (SELECT max(d.promoted_at) FROM delivery d
 
 -- The last word about whether a version is switched on or off.
 CREATE INDEX journal_switch ON journal (credential_id, version, id) WHERE step IN ('disable', 'enable');
+
+-- Every attempt at a message to a recipient that may have arrived: limits count these, whatever was answered.
+CREATE TABLE notice_attempt (
+    message TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    notifier TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (message, number)
+) STRICT, WITHOUT ROWID;

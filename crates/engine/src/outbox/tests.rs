@@ -169,6 +169,7 @@ fn what_may_have_arrived_is_repeated_as_it_was() {
     stage.send();
     stage.post("ops", "ada", NoticeKind::Stuck, "apic/2");
     stage.works();
+    stage.world.pass(2);
     let posted = stage.send();
     assert_eq!((posted.messages, posted.notices), (2, 2));
     let attempts = stage.channel.attempts.lock().unwrap();
@@ -264,6 +265,45 @@ fn nobody_gets_more_than_a_few_messages_an_hour() {
     assert!((40..=110).contains(&sent), "{sent}");
     stage.world.pass(60 * 24);
     stage.send();
+    assert_eq!(wait(stage.outbox.db.waiting_notices()).unwrap().len(), 0, "nothing is lost");
+}
+
+/// A server that takes every mail and never says so.
+#[test]
+fn what_may_have_arrived_is_not_repeated_by_every_run() {
+    let stage = Stage::new();
+    stage.post("ops", "ada", NoticeKind::Stuck, "apic/1");
+    stage.fails(Kind::Unavailable, Effect::Unknown);
+    for _ in 0..24 * 60 {
+        stage.send();
+        stage.world.pass(1);
+    }
+    let attempts = stage.channel.attempts.lock().unwrap().clone();
+    assert!((8..=13).contains(&attempts.len()), "{}: a few at first, then every six hours", attempts.len());
+    assert!(attempts.iter().all(|message| message.id == attempts[0].id && message.notices == attempts[0].notices));
+    assert!(matches!(stage.send().held_back[0].why, Held::Paused { .. }), "it is said that it waits");
+    stage.works();
+    stage.world.pass(6 * 60);
+    assert_eq!(stage.send().messages, 1, "it is not given up");
+}
+
+#[test]
+fn what_may_have_arrived_counts_for_the_limit_each_time() {
+    let stage = Stage::new();
+    stage.fails(Kind::Unavailable, Effect::Unknown);
+    for number in 0..24 * 60 {
+        stage.post("ops", "ada", NoticeKind::Stuck, &format!("apic/{number}"));
+        stage.send();
+        stage.world.pass(1);
+        let so_far = u32::try_from(stage.attempts()).unwrap();
+        assert!(so_far <= MESSAGES_PER_DAY_MAX && (number >= 60 || so_far <= MESSAGES_PER_HOUR_MAX), "{so_far}");
+    }
+    assert_eq!(stage.attempts(), 40);
+    stage.works();
+    for _ in 0..4 * 24 {
+        stage.world.pass(60);
+        stage.send();
+    }
     assert_eq!(wait(stage.outbox.db.waiting_notices()).unwrap().len(), 0, "nothing is lost");
 }
 
