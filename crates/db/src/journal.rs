@@ -281,7 +281,7 @@ impl Journal {
     pub async fn finish(
         &self,
         ticket: &Ticket,
-        credential_id: i64,
+        intent: &Intent<'_>,
         rotation: &RotationId,
         outcome: &Outcome,
         now: Timestamp,
@@ -296,7 +296,7 @@ impl Journal {
             WHERE id = $1 AND epoch = $2 AND phase = 'begun'";
         let values = values![ticket.journal_entry(), self.epoch, phase, now, outcome.sentence()];
         let unit = Unit::new().run(sql, values, Rows::Exactly(1));
-        self.db.write(unit.and(outcome.effect(credential_id, rotation, now))).await
+        self.db.write(unit.and(outcome.effect(intent, rotation, now))).await
     }
 
     /// After a fresh look at the credential: what was in doubt about it is settled. A revocation whose version is gone
@@ -361,6 +361,11 @@ const HOLD_AFTER_GOING_BACK: &str = "UPDATE credential SET hold_by = rotation_by
         AND request_cause IS DISTINCT FROM 'compromised'";
 
 const WELL: &str = "UPDATE credential SET attempts = 0, retry_at = NULL, error = NULL WHERE id = $1";
+/// A proof that is renewed says nothing about the step that it is for: failures of that one go on counting, or it would
+/// be tried for ever, a few times after each renewal.
+const RENEWED: &str = "UPDATE credential SET retry_at = NULL,
+    attempts = CASE WHEN failed_step IS DISTINCT FROM $2 THEN attempts ELSE 0 END,
+    error = CASE WHEN failed_step IS DISTINCT FROM $2 THEN error END WHERE id = $1";
 const MARK_DELIVERY: &str = "WHERE credential_id = $1 AND rotation_id = $2 AND store = $3 AND path = $4";
 
 impl Outcome {
@@ -394,9 +399,13 @@ impl Outcome {
         }
     }
 
-    fn effect(&self, id: i64, rotation: &RotationId, now: Timestamp) -> Unit {
-        let well = Unit::new().run(WELL, values![id], Rows::Exactly(1));
-        let one = Rows::Exactly(1);
+    fn effect(&self, intent: &Intent<'_>, rotation: &RotationId, now: Timestamp) -> Unit {
+        let (id, one) = (intent.credential_id, Rows::Exactly(1));
+        let renewed = *intent.reason == Reason::ProofTooOld && !matches!(self, Self::NotYet { .. });
+        let well = match renewed {
+            true => Unit::new().run(RENEWED, values![id, intent.step.word()], one),
+            false => Unit::new().run(WELL, values![id], one),
+        };
         match self {
             Self::Prepared(prepared) => well.and(insert_prepared(id, rotation, prepared, now)),
             Self::Issued(issued) => well.and(insert_issued(id, rotation, issued, now)),
@@ -461,9 +470,9 @@ impl Outcome {
                 well.run(sql, values![id, *retry_at], one)
             }
             Self::Failed { error, retry_at, park, .. } => {
-                let sql = "UPDATE credential SET attempts = attempts + 1, retry_at = $2, error = $3, parked = $4
-                    WHERE id = $1";
-                Unit::new().run(sql, values![id, *retry_at, error, *park], one)
+                let sql = "UPDATE credential SET attempts = attempts + 1, retry_at = $2, error = $3, parked = $4,
+                    failed_step = $5 WHERE id = $1";
+                Unit::new().run(sql, values![id, *retry_at, error, *park, intent.step.word()], one)
             }
         }
     }
@@ -529,11 +538,15 @@ fn insert_prepared(id: i64, rotation: &RotationId, prepared: &NewlyPrepared, now
         prepared.fingerprint,
         prepared.sealed.0.as_slice()
     ];
-    Unit::new().run(version, values, Rows::Exactly(1)).and(becomes_successor(id, rotation, prepared.number))
+    begins_unknown(id, rotation, prepared.number).run(version, values, Rows::Exactly(1)).and(becomes_successor(
+        id,
+        rotation,
+        prepared.number,
+    ))
 }
 
-/// Takes the place of what was prepared, if it was, or of what a listing has shown of a person's work. Where everything older died with it, that is recorded here too:
-/// nothing may be revoked, or believed alive, that the platform has ended already.
+/// Takes the place of what was prepared, if it was, or of what a listing has shown of a person's work. Where everything
+/// older died with it, that is recorded here too: nothing may be revoked, or believed alive, that the platform has ended.
 pub(crate) fn insert_issued(id: i64, rotation: &RotationId, issued: &NewlyIssued, now: Timestamp) -> Unit {
     let version = "INSERT INTO version (credential_id, number, handle, name, title, origin, marker, created_at,
         expires_at, presence, fingerprint, sealed)
@@ -560,6 +573,7 @@ pub(crate) fn insert_issued(id: i64, rotation: &RotationId, issued: &NewlyIssued
         AND sealed IS NULL AND number NOT IN (SELECT d.version FROM delivery d WHERE d.credential_id = $1)";
     let unit = Unit::new()
         .run(met, values![id, issued.number.0, issued.handle.as_str()], Rows::Any)
+        .and(begins_unknown(id, rotation, issued.number))
         .run(version, values, Rows::Exactly(1))
         .and(becomes_successor(id, rotation, issued.number));
     if !issued.replaces_all {
@@ -568,6 +582,16 @@ pub(crate) fn insert_issued(id: i64, rotation: &RotationId, issued: &NewlyIssued
     let others = "UPDATE version SET revoked_at = $3, presence = 'gone'
         WHERE credential_id = $1 AND number <> $2 AND revoked_at IS NULL";
     unit.run(others, values![id, issued.number.0, now], Rows::Any)
+}
+
+/// Others know what was there when it was said. What is made or chosen from then on they do not, so this rotation is the one
+/// that was asked for. A value that was chosen before may have waited at a destination: it is known as well.
+fn begins_unknown(id: i64, rotation: &RotationId, number: VersionNumber) -> Unit {
+    let sql = "UPDATE credential SET rotation_cause = request_cause, rotation_by = request_by,
+        rotation_reason = request_reason, request_cause = NULL, request_by = NULL, request_reason = NULL
+        WHERE id = $1 AND rotation_id = $2 AND request_cause = 'compromised' AND NOT EXISTS (
+            SELECT 1 FROM version WHERE credential_id = $1 AND number = $3 AND presence = 'prepared')";
+    Unit::new().run(sql, values![id, rotation.as_str(), number.0], Rows::Any)
 }
 
 fn becomes_successor(id: i64, rotation: &RotationId, number: VersionNumber) -> Unit {

@@ -149,7 +149,7 @@ impl World {
         let expired = version.expires_at.filter(|end| *end <= now);
         let parent_off = self.platform.disabled.contains(&self.platform.parents[credential]);
         let by_others = removed.is_some_and(|removed| removed.by == Who::Person);
-        if from_person || asleep || parent_off || by_others || self.compromised[credential] {
+        if from_person || asleep || parent_off || by_others || self.is_known_to_others(index) {
             return;
         }
         if let Some(end) = expired {

@@ -112,6 +112,8 @@ pub enum Act {
     Release(usize),
     /// `keyrota credential rotate`.
     Rotate(usize),
+    /// `keyrota credential compromised`.
+    Compromise(usize),
     /// `keyrota credential rollback`, at the next run.
     RollBack(usize),
     /// `keyrota credential import` of the secret that is in use, at the next run.
@@ -138,9 +140,10 @@ pub enum Act {
 
 impl Act {
     /// Those that mean something without another one before them.
-    pub const ALONE: [Self; 11] = [
+    pub const ALONE: [Self; 12] = [
         Self::Hold(0),
         Self::Rotate(0),
+        Self::Compromise(0),
         Self::RollBack(0),
         Self::Import(0),
         Self::RemoveNewest(0),
@@ -157,6 +160,7 @@ impl Act {
             Self::Hold(one)
             | Self::Release(one)
             | Self::Rotate(one)
+            | Self::Compromise(one)
             | Self::RollBack(one)
             | Self::Import(one)
             | Self::ImportWrong(one)

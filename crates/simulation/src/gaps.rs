@@ -41,6 +41,9 @@ impl World {
     /// The platform has done what we or a person asked.
     pub(crate) fn after_our_issue(&mut self, index: usize) {
         let Minted { credential, made_by, .. } = self.platform.minted[index];
+        if std::mem::take(&mut self.chosen_before[credential]) {
+            self.compromised_at[credential] = Some(self.now);
+        }
         if self.platform.kind(credential).replaces() && self.gaps[credential].is_none() && !self.serves(credential) {
             let excused = made_by == Who::Person || self.disturbed_at >= self.run_began;
             self.gaps[credential] = Some(Gap { calls: 0, excused });

@@ -190,6 +190,9 @@ impl World {
             let trouble = &entry.observed.trouble;
             return Some(format!("a rotation is under way ({})", trouble.last_error.as_deref().unwrap_or("no error")));
         }
+        if entry.observed.requested.is_some() {
+            return Some("another one is asked for".to_owned());
+        }
         let kind = self.platform.kind(credential);
         let Some(recorded) = entry.observed.current().map(|version| version.handle.as_str()) else {
             return Some("nothing is current on record".to_owned());

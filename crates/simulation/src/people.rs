@@ -1,7 +1,7 @@
 //! People: at the platform's console, in the stores, and at our command line.
 
 use db::Word;
-use domain::{CredentialId, Destination, Duration, Fingerprint, Mode, SUCCESSOR_SUFFIX, SecretPath};
+use domain::{CredentialId, Destination, Duration, Fingerprint, Mode, SUCCESSOR_SUFFIX, SecretPath, Version};
 use futures_util::FutureExt as _;
 
 use crate::{
@@ -20,6 +20,7 @@ pub(crate) fn act(stage: &Stage, act: Act) {
         Act::Hold(credential) => hold(stage, credential),
         Act::Release(credential) => release(stage, credential),
         Act::Rotate(credential) => rotate(stage, credential),
+        Act::Compromise(credential) => compromise(stage, credential),
         Act::RollBack(_) | Act::Import(_) | Act::ImportWrong(_) => stage.world().wishes.push(act),
         act => at_the_platform(&mut stage.world(), act),
     }
@@ -96,6 +97,22 @@ pub(crate) fn rotate(stage: &Stage, credential: usize) {
     command(stage, credential, |row, word| db.request_rotation(row, word).now_or_never().unwrap());
 }
 
+fn compromise(stage: &Stage, credential: usize) {
+    let db = stage.db();
+    if command(stage, credential, |row, word| db.request_compromised(row, word).now_or_never().unwrap()) {
+        let mut chosen = false;
+        let own = identifier(&stage.world(), credential);
+        stage.scan(|entry| {
+            let observed = &entry.observed;
+            let to = observed.rotation.as_ref().and_then(|rotation| observed.version(rotation.to?));
+            chosen |= observed.credential == own && to.is_some_and(Version::is_prepared);
+        });
+        let mut world = stage.world();
+        world.compromised_at[credential] = Some(world.now);
+        world.chosen_before[credential] = chosen;
+    }
+}
+
 fn at_the_platform(world: &mut World, act: Act) {
     let credential = act.credential();
     let mut live = world.platform.live_of(credential, world.now);
@@ -138,6 +155,7 @@ fn at_the_platform(world: &mut World, act: Act) {
         Act::Hold(_)
         | Act::Release(_)
         | Act::Rotate(_)
+        | Act::Compromise(_)
         | Act::RollBack(_)
         | Act::Import(_)
         | Act::ImportWrong(_)

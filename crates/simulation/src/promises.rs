@@ -80,7 +80,7 @@ impl World {
             return;
         }
         let held = self.consumers.iter().any(|consumer| consumer.holds(&version.secret));
-        if held && !self.just_restored(subject) && !self.compromised[subject] && !self.was_off(subject) {
+        if held && !self.just_restored(subject) && !self.is_known_to_others(index) && !self.was_off(subject) {
             return self.breach(Promise::NeverRemovedInUse, || format!("{handle} is revoked while a consumer has it"));
         }
         self.successor_serves(subject, index, by);
@@ -91,7 +91,7 @@ impl World {
     fn was_switched_off(&mut self, subject: usize, index: usize) {
         let version = &self.platform.minted[index];
         let facts = &self.platform.kind(version.credential).facts;
-        let own_business = !version.handed_out || self.compromised[subject] || self.restored(subject);
+        let own_business = !version.handed_out || self.is_known_to_others(index) || self.restored(subject);
         if !facts.disable || own_business || version.came_back {
             return;
         }
@@ -105,6 +105,12 @@ impl World {
             let words = || format!("{handle} is revoked although it was tried at {at}, while it was switched off");
             self.breach(Promise::NeverRemovedInUse, words);
         }
+    }
+
+    /// It was there when the credential was said to be known to others: whoever keeps it is cut off on purpose.
+    pub(crate) fn is_known_to_others(&self, index: usize) -> bool {
+        let version = &self.platform.minted[index];
+        self.compromised_at[version.credential].is_some_and(|at| version.created_at <= at)
     }
 
     /// Nobody could use it while its application was switched off, and nothing tells since when it is on again.
@@ -169,7 +175,7 @@ impl World {
         if self.restored(credential) {
             return;
         }
-        if self.compromised[credential] || self.was_off(credential) {
+        if self.is_known_to_others(retired) || self.was_off(credential) {
             return;
         }
         let unseen = self.unseen(credential);

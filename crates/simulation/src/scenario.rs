@@ -113,6 +113,10 @@ impl Scenario {
             more.push((at, Event::Person(act(credential))));
             more.push((at + random.below(60), Event::Person(Act::SwitchOn(credential))));
         }
+        if random.below(5) == 0 {
+            let act = Act::Compromise(random.below(credentials) as usize);
+            more.push((random.below(horizon), Event::Person(act)));
+        }
         for (at, event) in more {
             self.events.entry(at as usize).or_default().push(event);
         }

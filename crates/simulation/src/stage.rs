@@ -52,8 +52,11 @@ pub(crate) struct World {
     pub(crate) held: Vec<Option<i64>>,
     /// Wishes of people that need the engine, for the next run.
     pub(crate) wishes: Vec<Act>,
-    /// Said to be known to others: consumers that keep what they read are cut off on purpose.
-    pub(crate) compromised: Vec<bool>,
+    /// When a credential was last said to be known to others: consumers that keep what they read then are cut off on
+    /// purpose.
+    pub(crate) compromised_at: Vec<Option<Timestamp>>,
+    /// The value of the next version was chosen before that, and may have waited at a destination.
+    pub(crate) chosen_before: Vec<bool>,
     pub(crate) gaps: Vec<Option<Gap>>,
     /// Policies under which a successor of ours has served.
     pub(crate) proved: BTreeSet<String>,
@@ -108,7 +111,8 @@ impl World {
             policies: Vec::new(),
             held,
             wishes: Vec::new(),
-            compromised: vec![false; credentials],
+            compromised_at: vec![None; credentials],
+            chosen_before: vec![false; credentials],
             gaps: (0..credentials).map(|_| None).collect(),
             proved: BTreeSet::new(),
             asked_at: vec![None; credentials],

@@ -62,7 +62,7 @@ fn state(slot: &Slot) -> StoreState {
         labels: labels(at),
         fingerprint: Some(kept.fingerprint),
     };
-    StoreState { versions: kept.map(stored).collect(), environment: None }
+    StoreState { versions: kept.map(stored).collect(), ..StoreState::default() }
 }
 
 impl World {
