@@ -17,3 +17,6 @@ CREATE TABLE notice_attempt (
     at INTEGER NOT NULL,
     PRIMARY KEY (message, number)
 ) STRICT, WITHOUT ROWID;
+
+-- The step that failed last: what only renews its proofs does not begin its attempts anew.
+ALTER TABLE credential ADD COLUMN failed_step TEXT;

@@ -3,6 +3,8 @@
 //! [`Journal::begin`] returns when the intent is synced, and only then is there a ticket for a driver. An intent
 //! without an outcome is in doubt after a restart: the step is looked after, never guessed.
 
+mod sentence;
+
 use std::sync::{
     Arc,
     atomic::{AtomicI64, Ordering},
@@ -369,36 +371,6 @@ const RENEWED: &str = "UPDATE credential SET retry_at = NULL,
 const MARK_DELIVERY: &str = "WHERE credential_id = $1 AND rotation_id = $2 AND store = $3 AND path = $4";
 
 impl Outcome {
-    /// For the history: what happened, in words.
-    fn sentence(&self) -> String {
-        match self {
-            Self::Prepared(prepared) => format!("version {} chosen and sealed", prepared.number),
-            Self::Issued(issued) => format!("version {} issued as {}", issued.number, issued.name),
-            Self::Asked { due_at, .. } => format!("a person has time until {due_at:.0}"),
-            Self::Disabled { .. } => "switched off".to_owned(),
-            Self::Enabled { .. } => "switched on again".to_owned(),
-            Self::Written { store_version, .. } => format!("written as version {store_version}"),
-            Self::Verified { .. } => "accepted by the platform".to_owned(),
-            Self::Promoted { .. } => "current".to_owned(),
-            Self::Confirmed { .. } => "read back and equal".to_owned(),
-            Self::Told { consumer } => format!("{consumer} was told"),
-            Self::Watched { usage, .. } => match (usage.known_through, usage.last_used) {
-                (None, _) => "the issuer does not tell".to_owned(),
-                (Some(through), Some(last)) => format!("last used {last:.0}, known through {through:.0}"),
-                (Some(through), None) => format!("no use on record, known through {through:.0}"),
-            },
-            Self::Revoked { gone_already: true, .. } => "was gone already".to_owned(),
-            Self::Revoked { .. } => "revoked".to_owned(),
-            Self::StillThere { .. } => "the platform still has it; the revocation is taken back".to_owned(),
-            Self::ProvedDead { evidence, .. } => format!("proved dead: {evidence}"),
-            Self::Renamed { name, .. } => format!("named {name}"),
-            Self::Purged { .. } => "our copies are gone".to_owned(),
-            Self::Completed => "complete".to_owned(),
-            Self::NotYet { why, .. } => format!("not yet: {why}"),
-            Self::Failed { error, .. } => error.clone(),
-        }
-    }
-
     fn effect(&self, intent: &Intent<'_>, rotation: &RotationId, now: Timestamp) -> Unit {
         let (id, one) = (intent.credential_id, Rows::Exactly(1));
         let renewed = *intent.reason == Reason::ProofTooOld && !matches!(self, Self::NotYet { .. });

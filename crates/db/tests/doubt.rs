@@ -11,7 +11,7 @@ use db::{
 };
 use domain::{
     Ask, Cause, CredentialId, Duration, FactSheet, Fingerprint, Handle, IssuerFacts, Origin, Presence, Reason,
-    RotationId, Step, Timestamp, VersionNumber,
+    RotationId, Step, Timestamp, Usage, VersionNumber,
 };
 use futures_util::FutureExt as _;
 use secret::Sealed;
@@ -89,23 +89,33 @@ impl Record {
     }
 
     fn perform(&self, step: &Step, outcome: &Outcome) {
+        self.perform_for(&Reason::NeededAgain, step, outcome);
+    }
+
+    fn perform_for(&self, reason: &Reason, step: &Step, outcome: &Outcome) {
         let rotation = RotationId::new(ROTATION);
         let intent = Intent {
             credential_id: self.row,
             rotation: Some(&rotation),
             step,
-            reason: &Reason::NeededAgain,
+            reason,
             now: at(1),
             opens: None,
             reserves: &[],
             live_max: None,
         };
         let ticket = now(self.journal.begin(&intent)).unwrap();
-        now(self.journal.finish(&ticket, self.row, &rotation, outcome, at(2))).unwrap();
+        now(self.journal.finish(&ticket, &intent, &rotation, outcome, at(2))).unwrap();
     }
 
     fn switch_in_doubt(&self) -> bool {
         self.entry().observed.version(OLD).unwrap().switch_in_doubt
+    }
+
+    fn attempts(&self) -> (u32, bool) {
+        let trouble = self.entry().observed.trouble;
+        assert_eq!(trouble.attempts > 0, trouble.last_error.is_some());
+        (trouble.attempts, trouble.retry_at.is_some())
     }
 
     fn shown(&self, number: VersionNumber) {
@@ -179,4 +189,38 @@ fn no_secret_is_taken_over_for_what_is_not_to_be_touched() {
         assert_eq!(done.is_ok(), taken, "{untouchable}: {done:?}");
         assert_eq!(record.entry().observed.version(OLD).unwrap().secret_held, taken, "{untouchable}");
     }
+}
+
+/// A proof is renewed before each attempt, once the last one is half an hour old: what it is for is parked all the same.
+#[test]
+fn a_proof_that_is_renewed_forgets_no_failure_of_what_it_is_for() {
+    let record = Record::new();
+    let (revoke, verify) = (Step::Revoke { version: OLD }, Step::Verify { version: NEW });
+    let verified = Outcome::Verified { version: NEW };
+    for attempt in 1..=12 {
+        record.perform(&revoke, &failed(false));
+        assert_eq!(record.attempts(), (attempt, true));
+        record.perform_for(&Reason::ProofTooOld, &verify, &verified);
+        assert_eq!(record.attempts(), (attempt, false), "it is due at once");
+        let usage = Usage { last_used: None, known_through: Some(at(2)), asked_at: None };
+        let watched = Outcome::Watched { version: OLD, usage };
+        record.perform_for(&Reason::ProofTooOld, &Step::Watch { version: OLD }, &watched);
+        assert_eq!(record.attempts(), (attempt, false));
+    }
+    record.perform(&revoke, &Outcome::Revoked { version: OLD, gone_already: false });
+    assert_eq!(record.attempts(), (0, false));
+}
+
+#[test]
+fn a_step_that_came_through_forgets_its_own_failures() {
+    let record = Record::new();
+    let verify = Step::Verify { version: NEW };
+    record.perform_for(&Reason::ProofTooOld, &verify, &failed(false));
+    record.perform_for(&Reason::ProofTooOld, &verify, &Outcome::Verified { version: NEW });
+    assert_eq!(record.attempts(), (0, false));
+    // Silence is waited for, for days: what failed before that is over.
+    record.perform(&Step::Revoke { version: OLD }, &failed(false));
+    let watched = Outcome::Watched { version: OLD, usage: Usage::default() };
+    record.perform_for(&Reason::SilenceAwaited, &Step::Watch { version: OLD }, &watched);
+    assert_eq!(record.attempts(), (0, false));
 }

@@ -96,11 +96,11 @@ impl Engine {
             Err(BeginError::Database(error)) => return Err(error),
         };
         crash::point(planned.step.word(), "begun");
-        let work = Work { engine: self, issuer, entry, applied, rotation };
+        let work = Work { engine: self, issuer, entry, applied, rotation: rotation.clone() };
         if planted("outcome_before_effect") {
             let now = self.now(issuer);
             let early = Outcome::NotYet { why: "under way".to_owned(), retry_at: now };
-            self.journal.finish(&ticket, entry.id, &work.rotation, &early, now).await?;
+            self.journal.finish(&ticket, &intent, &work.rotation, &early, now).await?;
         }
         let effect = work.effect(&planned.step, &planned.reason, &ticket).await;
         crash::point(planned.step.word(), "effect");
@@ -110,7 +110,7 @@ impl Engine {
         tracing::debug!(credential = %entry.observed.credential, step = planned.step.word(), ?performed, "performed");
         // Whatever our clock did meanwhile, no outcome is older than its intent.
         let now = self.now(issuer).max(begun_at);
-        self.journal.finish(&ticket, entry.id, &work.rotation, &outcome, now).await?;
+        self.journal.finish(&ticket, &intent, &work.rotation, &outcome, now).await?;
         crash::point(planned.step.word(), "finished");
         Ok(performed)
     }
