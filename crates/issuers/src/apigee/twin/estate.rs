@@ -206,6 +206,11 @@ impl Estate {
         Some(if product.manual && pending { Status::Pending } else { Status::Approved })
     }
 
+    /// Where the key is, or was last: the app's owner and its name.
+    pub(super) fn place_of(&self, key: &str) -> Option<(&Who, &str)> {
+        self.by_key.get(key).map(|(who, app)| (who, app.as_str()))
+    }
+
     /// The key as the gateway knows it now, with its app.
     pub(super) fn at_gateway(&self, now: Timestamp, key: &str) -> Option<(&Parent, &str, &App, &AtGateway)> {
         let (who, name) = self.by_key.get(key)?;

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use twin::{Call, Reply};
 
-use super::{Apigee, estate::Status, options::Generation};
+use super::{Apigee, app_token::asks_for_a_token, estate::Status, options::Generation};
 
 /// What the gateway remembers of keys.
 #[derive(Default)]
@@ -30,7 +30,7 @@ pub(super) fn fault(status: u16, words: &str, code: &str) -> Reply {
 
 /// Why a key is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Refused {
+pub(super) enum Refused {
     Unknown,
     NotApproved,
     Resource,
@@ -38,6 +38,8 @@ enum Refused {
     Inactive { group: bool },
     Expired,
     NotSent,
+    UnknownToken,
+    TokenEnded,
 }
 
 impl Refused {
@@ -54,6 +56,8 @@ impl Refused {
                 ("Company Status is not Active", "keymanagement.service.CompanyStatusNotActive")
             }
             Self::Expired => ("API key has expired", "keymanagement.service.consumer_key_expired"),
+            Self::UnknownToken => ("Invalid access token", "keymanagement.service.invalid_access_token"),
+            Self::TokenEnded => ("Access Token expired", "keymanagement.service.access_token_expired"),
             Self::NotSent => {
                 ("Failed to resolve API Key variable request.header.x-api-key", "steps.oauth.v2.FailedToResolveAPIKey")
             }
@@ -64,10 +68,20 @@ impl Refused {
 
 impl Apigee {
     /// Any path is a protected API that answers which app the key belongs to. A path that begins with the name of a
-    /// product needs that product; every other one is served by any.
+    /// product needs that product; every other one is served by any. Where no key is sent, a token of one does.
     pub(super) fn call_gateway(&mut self, now: Timestamp, call: &Call) -> Reply {
-        let Some(key) = sent(call) else { return Refused::NotSent.reply() };
-        let outcome = self.judge(now, &key, call);
+        if asks_for_a_token(call) {
+            return self.app_token(now, call);
+        }
+        let of_token = || {
+            let token = call.header("authorization").and_then(|header| header.strip_prefix("Bearer "));
+            self.app_tokens.key_of(now, token.ok_or(Refused::NotSent)?)
+        };
+        let key = match sent(call).map_or_else(of_token, Ok) {
+            Ok(key) => key,
+            Err(refused) => return refused.reply(),
+        };
+        let outcome = self.judge(now, &key, &call.path);
         if outcome.is_ok() || !self.options.refused_unseen {
             self.traffic.record(&key, now);
         }
@@ -79,9 +93,9 @@ impl Apigee {
 
     /// What it has accepted it goes by for a while, also for other paths; what it refused it asks for anew, unless it is
     /// one of those that remember refusals, too.
-    fn judge(&mut self, now: Timestamp, key: &str, call: &Call) -> Result<String, Refused> {
+    pub(super) fn judge(&mut self, now: Timestamp, key: &str, path: &str) -> Result<String, Refused> {
         if let Some(known) = self.cache.accepted.get(key).filter(|it| (it.from..it.until).contains(&now)) {
-            self.covers(&known.products, &call.path)?;
+            self.covers(&known.products, path)?;
             return Ok(known.app.clone());
         }
         if let Some((_, _, why)) = self.cache.refused.get(key).filter(|(from, until, _)| (*from..*until).contains(&now))
@@ -89,7 +103,7 @@ impl Apigee {
             return Err(*why);
         }
         let fresh = self.ask(now, key).and_then(|(app, products)| {
-            self.covers(&products, &call.path)?;
+            self.covers(&products, path)?;
             Ok((app, products))
         });
         match fresh {

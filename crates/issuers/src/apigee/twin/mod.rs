@@ -6,7 +6,9 @@
 //! the gateway serves `prod`.
 
 mod address;
+mod app_token;
 mod estate;
+mod filter;
 mod gateway;
 mod login;
 mod options;
@@ -41,6 +43,7 @@ pub struct Apigee {
     login: login::Login,
     estate: Estate,
     tokens: login::Tokens,
+    app_tokens: app_token::AppTokens,
     cache: gateway::Cache,
     traffic: stats::Traffic,
     random: Random,
@@ -73,6 +76,7 @@ impl Apigee {
             login,
             estate,
             tokens: login::Tokens::default(),
+            app_tokens: app_token::AppTokens::default(),
             cache: gateway::Cache::default(),
             traffic: stats::Traffic::default(),
             random,

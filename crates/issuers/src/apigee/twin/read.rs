@@ -10,6 +10,7 @@ use super::{
     Apigee, ENVIRONMENTS, Outcome, Refusal, Request,
     address::Target,
     estate::{Parent, Revision, Status, Who},
+    filter::Wanted,
     options::Generation,
 };
 
@@ -149,29 +150,27 @@ impl Apigee {
         Ok(page.body("appGroupApps", apps))
     }
 
-    /// Of X; what is not asked for is approved.
+    /// Of X; what is not asked for is approved, and a developer's.
     fn all_apps(&self, request: &Request<'_>) -> Result<Value, Refusal> {
-        let approved = request.get("status").unwrap_or("approved") == "approved";
-        let key_status = match request.get("keyStatus").unwrap_or("approved") {
-            "approved" => Status::Approved,
-            "revoked" => Status::Revoked,
-            other => {
-                let message = format!("keyStatus {other} is not valid");
-                return Err(Refusal::new(400, "developer.service.InvalidParameters", message));
-            }
-        };
+        let wanted = Wanted::read(request)?;
         let revision = self.shown(request);
-        let shown = self.estate.apps().filter(|(who, _, _, app)| {
-            let mut keys = app.keys.iter().filter(|key| key.is_there(revision));
-            !who.group && app.approved == approved && keys.any(|key| key.status == key_status)
-        });
-        let page = self.tokened(shown.collect(), request, |(_, _, _, app)| &app.id)?;
+        let shown = self.estate.apps().filter(|(who, _, name, app)| wanted.takes(who, name, app, revision));
+        let shown: Vec<_> = match request.get("startKey") {
+            Some(start) => shown.skip_while(|(_, _, _, app)| app.id != start).collect(),
+            None => shown.collect(),
+        };
+        let mut page = self.tokened(shown, request, |(_, _, _, app)| &app.id)?;
+        if let Some(rows) = wanted.rows {
+            // The older way of paging: whoever counts rows goes on by `startKey`.
+            page.items.truncate(rows);
+            page.next = None;
+        }
         let (expand, with_keys) = (request.flag("expand"), request.flag("includeCred"));
         let objects = page.items.iter().map(|(who, parent, name, app)| {
             if !expand {
                 return json!({ "appId": app.id });
             }
-            let mut object = self.app_object(who, parent, name, app, revision, Some(key_status));
+            let mut object = self.app_object(who, parent, name, app, revision, Some(wanted.key_status));
             if let (false, Some(object)) = (with_keys, object.as_object_mut()) {
                 object.remove("credentials");
             }

@@ -1,6 +1,13 @@
 //! The twin against what the vendor's documents and clients of the real platform show, in both generations.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{RSA_PKCS1_SHA256, RsaKeyPair},
+};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use twin::{Answer, Call, Side, World};
@@ -48,7 +55,7 @@ impl Site {
         let generation = options.generation;
         let mut twin = Apigee::new(options, start()).unwrap();
         let reply = match generation {
-            Generation::X => Some(twin.grant(start(), "ya29.", false)),
+            Generation::X => Some(twin.grant_to_account(start())),
             Generation::Edge => None,
         };
         let token = reply.map(|reply| serde_json::from_slice::<Value>(&reply.body).unwrap());
@@ -255,4 +262,129 @@ fn an_app_can_be_made_from_nothing() {
     assert_eq!(code(&site.gateway("/ping", key)), "keymanagement.service.consumer_key_expired");
     site.call("DELETE", &format!("{apps}/shop"), &Value::Null).ok(200);
     assert_eq!(site.get(&format!("{apps}/shop")).status, 404);
+}
+
+#[test]
+fn the_apps_of_an_organisation_can_be_asked_for_by_what_they_have() {
+    let mut site = Site::new(x());
+    let app = site.get(D).ok(200);
+    let (id, key) = (app["appId"].as_str().unwrap().to_owned(), app["credentials"][0]["consumerKey"].clone());
+    let key = key.as_str().unwrap().to_owned();
+    let mut count = |query: &str| {
+        let body = site.get(&format!("/v1/organizations/acme/apps?{query}")).ok(200);
+        body["app"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!(count("expand=true"), 6);
+    assert_eq!((count("ids=nope"), count(&format!("ids={id},nope"))), (0, 1));
+    assert_eq!((count("apiProduct=nope"), count("apiProduct=accounts-read")), (0, 3));
+    assert_eq!((count("filter=consumerKey=nope"), count(&format!("filter=consumerKey={key}"))), (0, 1));
+    assert_eq!((count("filter=appName=billing"), count("filter=appType=AppGroup")), (3, 2));
+    assert_eq!(count("filter=developerEmail=ada.okafor@alder.example"), 2);
+    assert_eq!((count("rows=4"), count(&format!("startKey={id}&rows=1"))), (4, 1));
+    for wrong in ["filter=colour=red", "rows=many", "keyStatus=odd"] {
+        assert_eq!(site.get(&format!("/v1/organizations/acme/apps?{wrong}")).status, 400, "{wrong}");
+    }
+    let first = site.get(&format!("/v1/organizations/acme/apps?startKey={id}&rows=2")).ok(200);
+    assert_eq!((&first["app"][0]["appId"], first.get("nextPageToken")), (&json!(id), None), "inclusive");
+}
+
+#[test]
+fn a_user_of_edge_gets_tokens_that_clients_can_read() {
+    let mut site = Site::new(edge());
+    let login = site.world.login();
+    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    form.append_pair("grant_type", "password");
+    for name in ["username", "password"] {
+        form.append_pair(name, login[name].as_str().unwrap());
+    }
+    let client = [("authorization", "Basic ZWRnZWNsaTplZGdlY2xpc2VjcmV0")];
+    let answer = site.send(Side::Platform, "POST", "/oauth/token", &client, &form.finish()).ok(200);
+    let claims = |name: &str| -> Value {
+        let parts: Vec<&str> = answer[name].as_str().unwrap().split('.').collect();
+        assert_eq!(parts.len(), 3);
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap()
+    };
+    let (access, refresh) = (claims("access_token"), claims("refresh_token"));
+    assert_eq!((&access["email"], &refresh["user_name"]), (&login["username"], &login["username"]));
+    let life = answer["expires_in"].as_i64().unwrap();
+    assert_eq!(access["exp"], start().as_second() + life);
+    let bearer = |name: &str| format!("Bearer {}", answer[name].as_str().unwrap());
+    site.authorization = bearer("access_token");
+    site.get(D).ok(200);
+    site.pass(life + 1);
+    assert_eq!(site.get(D).status, 401);
+    let again = format!("grant_type=refresh_token&refresh_token={}", answer["refresh_token"].as_str().unwrap());
+    let renewed = site.send(Side::Platform, "POST", "/oauth/token", &client, &again).ok(200);
+    assert_ne!(renewed["access_token"], answer["access_token"]);
+    site.authorization = bearer("refresh_token");
+    assert_eq!(site.get(D).status, 401, "a refresh token opens nothing");
+    site.pass(24 * 3600);
+    assert_eq!(site.send(Side::Platform, "POST", "/oauth/token", &client, &again).status, 401);
+}
+
+#[test]
+fn an_app_gets_a_token_that_is_as_good_as_its_key() {
+    const TOKENS: &str = "/oauth/client_credential/accesstoken";
+    let mut site = Site::new(x());
+    let key = site.get(D).ok(200)["credentials"][0].clone();
+    let (id, secret) = (key["consumerKey"].as_str().unwrap(), key["consumerSecret"].as_str().unwrap());
+    let ask = |site: &mut Site, id: &str, secret: &str| {
+        let basic = format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
+        let target = format!("{TOKENS}?grant_type=client_credentials");
+        site.send(Side::Gateway, "POST", &target, &[("authorization", &basic)], "")
+    };
+    let answer = ask(&mut site, id, secret).ok(200);
+    let given = ["client_id", "expires_in", "token_type", "developer.email", "api_product_list"].map(|at| &answer[at]);
+    assert_eq!(given, [id, "3599", "BearerToken", "ada.okafor@alder.example", "[accounts-read]"]);
+    let form = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
+    site.send(Side::Gateway, "POST", TOKENS, &[], &form).ok(200);
+    let bearer = format!("Bearer {}", answer["access_token"].as_str().unwrap());
+    let call =
+        |site: &mut Site, bearer: &str| site.send(Side::Gateway, "GET", "/ping", &[("authorization", bearer)], "");
+    assert_eq!(call(&mut site, &bearer).ok(200), json!({ "application": "billing" }));
+    assert_eq!(code(&call(&mut site, "Bearer x")), "keymanagement.service.invalid_access_token");
+    for (id, secret) in [(id, "wrong"), ("none", secret)] {
+        let refused = ask(&mut site, id, secret);
+        assert_eq!((refused.status, &refused.body["ErrorCode"]), (401, &json!("invalid_client")), "{}", refused.text);
+    }
+    site.call("POST", &format!("{D}/keys/{id}?action=revoke"), &Value::Null).ok(204);
+    site.pass(181);
+    assert_eq!(code(&call(&mut site, &bearer)), "oauth.v2.ApiKeyNotApproved");
+    assert_eq!(ask(&mut site, id, secret).status, 401);
+    site.pass(3600);
+    assert_eq!(code(&call(&mut site, &bearer)), "keymanagement.service.access_token_expired");
+}
+
+/// RFC 7515: `kid` is a hint, and the vendor's list of parts does without.
+#[test]
+fn an_assertion_need_not_name_its_key() {
+    let mut site = Site::new(x());
+    let login = site.world.login();
+    let text = |name: &str| login[name].as_str().unwrap();
+    let pem: String = text("private_key").lines().filter(|line| !line.starts_with('-')).collect();
+    let key = RsaKeyPair::from_pkcs8(&STANDARD.decode(pem).unwrap()).unwrap();
+    let now = start().as_second();
+    let claims = json!({
+        "iss": text("client_email"),
+        "aud": text("token_uri"),
+        "scope": "https://www.googleapis.com/auth/cloud-platform",
+        "iat": now,
+        "exp": now + 3600,
+    });
+    let assertion = |header: Value| {
+        let signed = [header, claims.clone()].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
+        let mut signature = vec![0; key.public_modulus_len()];
+        key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).unwrap();
+        let assertion = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature));
+        format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={assertion}")
+    };
+    let key_id = text("private_key_id");
+    for (header, status) in [
+        (json!({ "alg": "RS256", "typ": "JWT" }), 200),
+        (json!({ "alg": "RS256", "typ": "JWT", "kid": key_id }), 200),
+        (json!({ "alg": "RS256", "typ": "JWT", "kid": "another" }), 400),
+    ] {
+        let answer = site.send(Side::Platform, "POST", "/token", &[], &assertion(header));
+        assert_eq!(answer.status, status, "{}", answer.text);
+    }
 }
