@@ -6,15 +6,12 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, Semaphore};
 
-use crate::{Clock, Entropy, Http, HttpError, HttpRequest, HttpResponse, Method, Ports};
+use crate::{Attempts, Clock, Entropy, Http, HttpError, HttpRequest, HttpResponse, Method, Ports};
 
 /// A read that failed is worth five tries: with one call in ten failing, a walk of 10,000 calls then still ends well
 /// nine times in ten.
-const READ_ATTEMPTS_MAX: u32 = 6;
-const BACKOFF_FIRST: Duration = Duration::from_millis(100);
-const BACKOFF_LONGEST: Duration = Duration::from_secs(10);
-/// A platform that asks for more than this is away, not busy: the error says so instead of the program hanging.
-const RETRY_AFTER_LONGEST: Duration = Duration::from_secs(30);
+const READS: Attempts =
+    Attempts { count_max: 6, pause_first: Duration::from_millis(100), asked_longest: Duration::from_secs(30) };
 
 /// What one issuer or store allows us.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -83,13 +80,6 @@ impl Calls {
         self.wait_for_slot().await;
         self.http.send(request).await
     }
-
-    /// Half of the exponential delay is fixed, half is random.
-    fn backoff(&self, attempt: u32) -> Duration {
-        let full = BACKOFF_FIRST.saturating_mul(1 << attempt.min(10)).min(BACKOFF_LONGEST);
-        let share = (self.entropy.next() % 1000) as f64 / 1000.0;
-        full.mul_f64(0.5 + share / 2.0)
-    }
 }
 
 #[async_trait]
@@ -98,22 +88,20 @@ impl Http for Calls {
         if request.method != Method::Get {
             return self.send_once(request).await;
         }
-        let mut attempt = 0;
+        let mut attempt = 1;
         loop {
             let answer = self.send_once(request.clone()).await;
-            attempt += 1;
-            let wait = match &answer {
-                Ok(response) if matches!(response.status, 429 | 500 | 502 | 503 | 504) => {
-                    response.retry_after().unwrap_or_default().max(self.backoff(attempt))
-                }
+            let asked = match &answer {
+                Ok(response) if matches!(response.status, 429 | 500 | 502 | 503 | 504) => response.retry_after(),
                 Ok(_) => return answer,
                 Err(error) if error.failure == crate::HttpFailure::Certificate => return answer,
-                Err(_) => self.backoff(attempt),
+                Err(_) => None,
             };
-            if attempt >= READ_ATTEMPTS_MAX || wait > RETRY_AFTER_LONGEST {
-                return answer;
+            match READS.pause(attempt, asked, self.entropy.next()) {
+                Some(pause) => self.clock.sleep(pause).await,
+                None => return answer,
             }
-            self.clock.sleep(wait).await;
+            attempt += 1;
         }
     }
 }

@@ -3,16 +3,19 @@
 //! A driver is a folder in `issuers`, `stores` or `notifiers`. It reaches the world only through [`Ports`], keeps no state that
 //! matters, and never decides: the planner does. Everything here is small and meant to stay so.
 
+mod attempts;
 mod calls;
 mod error;
 mod http;
 mod issuer;
+mod login;
 mod notifier;
 mod ports;
 mod settings;
 mod store;
 mod ticket;
 
+pub use attempts::Attempts;
 pub use calls::{Budget, Calls};
 pub use error::{DriverError, Effect, Kind};
 pub use http::{Body, Http, HttpError, HttpFailure, HttpRequest, HttpResponse, Method};
@@ -20,6 +23,7 @@ pub use issuer::{
     Assisted, Declared, Disabler, Found, HandedOver, IssueRequest, Issued, Issuer, IssuerCheck, Listing, ListingStream,
     Lookup, Minter, Renamer, Revoked, Scope, Signer, Subject, Trial, UsageSource, Verifier,
 };
+pub use login::{Granted, SharedLogin};
 pub use notifier::{Message, Notifier, NotifierFacts};
 pub use ports::{Clock, Entropy, NoEntropy, Ports};
 pub use settings::{InvalidSettings, PlainText, SecretSource, Settings, SourceTable};

@@ -2,19 +2,14 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use driver::{Body, DriverError, Effect, HttpRequest, HttpResponse, Kind, Method};
+use driver::{Attempts, Body, DriverError, Effect, Granted, HttpRequest, HttpResponse, Kind, Method, SharedLogin};
 use jiff::{SignedDuration, Timestamp};
 use secret::Secret;
 use serde::Deserialize;
-use tokio::sync::Mutex;
 use url::{Url, form_urlencoded};
 
 use super::{
@@ -24,14 +19,6 @@ use super::{
     wire::Wire,
 };
 
-/// A login is safe to repeat, and everything waits for it: four tries ride out a restart of one platform node.
-const LOGIN_ATTEMPTS_MAX: u32 = 4;
-const LOGIN_BACKOFF_FIRST: Duration = Duration::from_millis(500);
-/// A platform that asks for a longer pause is away, not busy: the error says so instead of every caller hanging.
-const RETRY_AFTER_LONGEST: Duration = Duration::from_secs(30);
-/// A token is renewed this long before its end, so that none ends on the way; a quarter of its life where that is
-/// shorter.
-const RENEW_BEFORE: SignedDuration = SignedDuration::from_secs(60);
 /// An assertion is refused when our clock is off by minutes. Past this difference it is made again by the clock that
 /// the refusal shows.
 const CLOCK_OFF_MAX: SignedDuration = SignedDuration::from_secs(30);
@@ -75,8 +62,6 @@ impl Account {
 #[derive(Debug)]
 pub(super) struct Token {
     pub header: Secret,
-    /// By the platform's clock. `None`: it was not said, or it never ends; a 401 will tell.
-    renew_at: Option<Timestamp>,
 }
 
 /// Logs in once for all callers and keeps the token.
@@ -84,76 +69,53 @@ pub(super) struct Token {
 pub(super) struct Login {
     wire: Arc<Wire>,
     account: Account,
-    state: Mutex<State>,
-    /// Logins so far, to tell a caller that waited for one from a caller that comes after it.
-    logins: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    token: Option<Arc<Token>>,
+    shared: SharedLogin<Token>,
     /// What the latest answer brought beside the token.
-    refresh: Option<Secret>,
-    /// Why the latest login failed.
-    failure: Option<DriverError>,
+    refresh: Mutex<Option<Secret>>,
 }
 
 impl Login {
     pub(super) fn new(wire: Arc<Wire>, account: Account) -> Self {
-        Self { wire, account, state: Mutex::default(), logins: AtomicU64::new(0) }
+        Self { wire, account, shared: SharedLogin::default(), refresh: Mutex::default() }
     }
 
     pub(super) fn account(&self) -> &Account {
         &self.account
     }
 
-    /// The current token, or a new one. Concurrent callers wait for one login and share its outcome, be it a failure.
-    /// A failure has changed nothing of what the caller was about to do.
+    /// The current token, or a new one, by the platform's clock. A failure has changed nothing of what the caller was
+    /// about to do.
     pub(super) async fn token(&self) -> Result<Arc<Token>, DriverError> {
-        let before = self.logins.load(Ordering::Acquire);
-        let mut state = self.state.lock().await;
-        let now = self.wire.platform_now();
-        if let Some(token) = state.token.as_ref().filter(|token| token.renew_at.is_none_or(|end| now < end)) {
-            return Ok(token.clone());
-        }
-        if self.logins.load(Ordering::Acquire) != before
-            && let Some(failure) = &state.failure
-        {
-            return Err(failure.clone());
-        }
-        let outcome = self.log_in(state.refresh.take()).await;
-        self.logins.fetch_add(1, Ordering::Release);
-        match outcome {
-            Ok((token, refresh)) => {
-                let token = Arc::new(token);
-                *state = State { token: Some(token.clone()), refresh, failure: None };
-                Ok(token)
-            }
-            Err(error) => {
-                *state = State { failure: Some(error.clone()), ..State::default() };
-                Err(error)
-            }
-        }
+        let log_in = async |_| {
+            let latest = self.refresh().take();
+            let (granted, next) = self.log_in(latest).await?;
+            *self.refresh() = next;
+            Ok(granted)
+        };
+        self.shared.token(|| self.wire.platform_now(), log_in).await
+    }
+
+    fn refresh(&self) -> MutexGuard<'_, Option<Secret>> {
+        self.refresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets a token that the platform refused; a newer one stays. `false`: there is no other to be had.
     pub(super) async fn forget(&self, refused: &Arc<Token>) -> bool {
-        let mut state = self.state.lock().await;
-        if state.token.as_ref().is_some_and(|token| Arc::ptr_eq(token, refused)) {
-            state.token = None;
-        }
+        self.shared.forget(refused).await;
         !matches!(self.account, Account::Basic { .. })
     }
 
-    async fn log_in(&self, refresh: Option<Secret>) -> Result<(Token, Option<Secret>), DriverError> {
+    async fn log_in(&self, refresh: Option<Secret>) -> Result<(Granted<Token>, Option<Secret>), DriverError> {
         match &self.account {
-            Account::Basic { username, password } => Ok((basic(username, password), None)),
+            Account::Basic { username, password } => {
+                Ok((Granted::new(basic(username, password), self.wire.platform_now(), None), None))
+            }
             Account::Assertion(account) => self.with_assertion(account).await,
             Account::Token { address, user, refresh: first } => {
                 if let Some(latest) = refresh.as_ref().or(first.as_ref()) {
                     let outcome = self.ask(|| refresh_grant(address, latest)).await;
                     match outcome {
-                        Ok((token, next)) => return Ok((token, next.or(refresh))),
+                        Ok((granted, next)) => return Ok((granted, next.or(refresh))),
                         Err(error) if error.kind != Kind::Unauthorized || user.is_none() => return Err(error),
                         // A refresh token ends, too; name and password do not.
                         Err(_) => {}
@@ -167,7 +129,7 @@ impl Login {
         }
     }
 
-    async fn with_assertion(&self, account: &ServiceAccount) -> Result<(Token, Option<Secret>), DriverError> {
+    async fn with_assertion(&self, account: &ServiceAccount) -> Result<(Granted<Token>, Option<Secret>), DriverError> {
         let signed_at = self.wire.platform_now();
         let outcome = self.ask(|| assertion_grant(account, self.wire.platform_now())).await;
         let off = self.wire.platform_now().duration_since(signed_at).abs();
@@ -182,24 +144,12 @@ impl Login {
     async fn ask(
         &self,
         request: impl Fn() -> Result<HttpRequest, DriverError>,
-    ) -> Result<(Token, Option<Secret>), DriverError> {
-        let mut attempt = 1;
-        loop {
-            let error = match self.ask_once(request()?).await {
-                Ok(granted) => return Ok(granted),
-                Err(error) => error,
-            };
-            let wait = error.retry_after.unwrap_or_default().max(self.backoff(attempt));
-            let passing = matches!(error.kind, Kind::Unavailable | Kind::Throttled);
-            if !passing || attempt >= LOGIN_ATTEMPTS_MAX || wait > RETRY_AFTER_LONGEST {
-                return Err(error);
-            }
-            self.wire.clock.sleep(wait).await;
-            attempt += 1;
-        }
+    ) -> Result<(Granted<Token>, Option<Secret>), DriverError> {
+        let once = async || self.ask_once(request()?).await;
+        Attempts::LOGIN.make(&*self.wire.clock, &*self.wire.entropy, once).await
     }
 
-    async fn ask_once(&self, request: HttpRequest) -> Result<(Token, Option<Secret>), DriverError> {
+    async fn ask_once(&self, request: HttpRequest) -> Result<(Granted<Token>, Option<Secret>), DriverError> {
         let response = self
             .wire
             .send(request)
@@ -209,20 +159,17 @@ impl Login {
         if response.is_success() { self.read(&response) } else { Err(self.refused(&response)) }
     }
 
-    fn read(&self, response: &HttpResponse) -> Result<(Token, Option<Secret>), DriverError> {
-        let granted: Granted = parse(DOING, response, Effect::NotApplied)?;
+    fn read(&self, response: &HttpResponse) -> Result<(Granted<Token>, Option<Secret>), DriverError> {
+        let granted: LoginAnswer = parse(DOING, response, Effect::NotApplied)?;
         let bearer = granted.access_token.0;
         let text = bearer.expose_text().filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic()));
         let Some(text) = text else {
             return Err(unexpected(DOING, response, Effect::NotApplied, "the token cannot stand in a header"));
         };
-        let obtained_at = self.wire.platform_now();
-        let renew_at = granted.expires_in.and_then(|seconds| {
-            let life = SignedDuration::from_secs(i64::try_from(seconds).ok()?);
-            obtained_at.checked_add(life - RENEW_BEFORE.min(life / 4)).ok()
-        });
-        let token = Token { header: Secret::from_text(format!("Bearer {text}")), renew_at };
-        Ok((token, granted.refresh_token.map(|refresh| refresh.0)))
+        let life = granted.expires_in.and_then(|seconds| i64::try_from(seconds).ok()).map(SignedDuration::from_secs);
+        let token = Token { header: Secret::from_text(format!("Bearer {text}")) };
+        let granted_now = Granted::new(token, self.wire.platform_now(), life);
+        Ok((granted_now, granted.refresh_token.map(|refresh| refresh.0)))
     }
 
     /// Which 4xx stands for which mistake is not published. All of them mean that this account gets nowhere, and none
@@ -241,16 +188,10 @@ impl Login {
         }
         error
     }
-
-    /// Half of the exponential delay is fixed, half is random.
-    fn backoff(&self, attempt: u32) -> Duration {
-        let share = (self.wire.entropy.next() % 1000) as f64 / 1000.0;
-        LOGIN_BACKOFF_FIRST.saturating_mul(1 << attempt.min(10)).mul_f64(0.5 + share / 2.0)
-    }
 }
 
 #[derive(Deserialize)]
-struct Granted {
+struct LoginAnswer {
     access_token: SecretText,
     refresh_token: Option<SecretText>,
     /// Seconds.
@@ -259,7 +200,7 @@ struct Granted {
 
 fn basic(username: &str, password: &Secret) -> Token {
     let pair = Secret::from_text(format!("{username}:{}", password.expose_text().unwrap_or_default()));
-    Token { header: Secret::from_text(format!("Basic {}", STANDARD.encode(pair.expose()))), renew_at: None }
+    Token { header: Secret::from_text(format!("Basic {}", STANDARD.encode(pair.expose()))) }
 }
 
 fn assertion_grant(account: &ServiceAccount, now: Timestamp) -> Result<HttpRequest, DriverError> {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use driver::{Clock, DriverError, Effect, Entropy, Http, HttpRequest, HttpResponse, Kind, Method, Ports};
+use driver::{Attempts, Clock, DriverError, Effect, Entropy, Http, HttpRequest, HttpResponse, Kind, Method, Ports};
 use jiff::Timestamp;
 use secret::Secret;
 use serde::{Deserialize, Serialize};
@@ -22,12 +22,6 @@ use super::{
 
 /// What every script of the vendor uses, where the documented path is not found.
 const LOGIN_PATH_OF_SCRIPTS: &str = "/login";
-
-/// A sign-on that changes nothing is safe to repeat: four tries ride out a restart of one platform node.
-const SIGN_ON_ATTEMPTS_MAX: u32 = 4;
-const BACKOFF_FIRST: Duration = Duration::from_millis(500);
-/// A platform that asks for a longer pause is away, not busy: the error says so instead of every caller hanging.
-const RETRY_AFTER_LONGEST: Duration = Duration::from_secs(30);
 
 /// A password that is refused may have been changed by a person who is about to say so. Until then the account is not
 /// tried so often that the platform locks it.
@@ -97,19 +91,11 @@ impl Client {
         password: &Secret,
         purpose: Purpose,
     ) -> Result<SignOn, DriverError> {
-        let mut attempt = 1;
-        loop {
-            let error = match self.sign_on_once(account, password, purpose).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            let wait = error.retry_after.unwrap_or_default().max(self.backoff(attempt));
-            let passing = matches!(error.kind, Kind::Unavailable | Kind::Throttled) && purpose == Purpose::Try;
-            if !passing || attempt >= SIGN_ON_ATTEMPTS_MAX || wait > RETRY_AFTER_LONGEST {
-                return Err(error);
-            }
-            self.clock.sleep(wait).await;
-            attempt += 1;
+        let once = || self.sign_on_once(account, password, purpose);
+        match purpose {
+            Purpose::Mint => once().await,
+            // It changes nothing, and is safe to repeat.
+            Purpose::Try => Attempts::LOGIN.make(&*self.clock, &*self.entropy, once).await,
         }
     }
 
@@ -250,12 +236,6 @@ impl Client {
         let whole = format!("{}{path}", url.path().trim_end_matches('/'));
         url.set_path(&whole);
         url
-    }
-
-    /// Half of the exponential delay is fixed, half is random.
-    fn backoff(&self, attempt: u32) -> Duration {
-        let share = (self.entropy.next() % 1000) as f64 / 1000.0;
-        BACKOFF_FIRST.saturating_mul(1 << attempt.min(10)).mul_f64(0.5 + share / 2.0)
     }
 }
 

@@ -1,33 +1,23 @@
 //! The one holder of the platform's access token.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
-use driver::{Clock, DriverError, Effect, Entropy, Http, HttpRequest, HttpResponse, Kind, Method, Ports};
+use driver::{
+    Attempts, Clock, DriverError, Effect, Entropy, Granted, Http, HttpRequest, HttpResponse, Kind, Method, Ports,
+    SharedLogin,
+};
 use jiff::{SignedDuration, Timestamp};
 use secret::Secret;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
 use url::Url;
 
 use super::{
     answer::{Intent, parse, refusal, unexpected},
     api::SecretText,
 };
-
-/// A login is safe to repeat, and everything waits for it: four tries ride out a restart of one platform node.
-const LOGIN_ATTEMPTS_MAX: u32 = 4;
-const LOGIN_BACKOFF_FIRST: Duration = Duration::from_millis(500);
-/// A platform that asks for a longer pause is away, not busy: the error says so instead of every caller hanging.
-const RETRY_AFTER_LONGEST: Duration = Duration::from_secs(30);
-/// A token is renewed this long before its end, so that none ends on the way; a quarter of its life where that is
-/// shorter.
-const RENEW_BEFORE: SignedDuration = SignedDuration::from_secs(60);
 
 /// Who logs in, and on behalf of which registration.
 #[derive(Debug)]
@@ -62,8 +52,6 @@ impl Account {
 #[derive(Debug)]
 pub(super) struct Token {
     pub bearer: Secret,
-    /// By our clock, counted from before the request for it left. `None`: the platform did not say; a 401 will tell.
-    renew_at: Option<Timestamp>,
     accepted: AtomicBool,
 }
 
@@ -87,16 +75,7 @@ pub(super) struct Login {
     entropy: Arc<dyn Entropy>,
     address: Url,
     account: Account,
-    state: Mutex<State>,
-    /// Logins so far, to tell a caller that waited for one from a caller that comes after it.
-    logins: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    token: Option<Arc<Token>>,
-    /// Why the latest login failed.
-    failure: Option<DriverError>,
+    shared: SharedLogin<Token>,
 }
 
 impl Login {
@@ -107,8 +86,7 @@ impl Login {
             entropy: ports.entropy.clone(),
             address,
             account,
-            state: Mutex::default(),
-            logins: AtomicU64::new(0),
+            shared: SharedLogin::default(),
         }
     }
 
@@ -116,62 +94,19 @@ impl Login {
         &self.account
     }
 
-    /// The current token, or a new one. Concurrent callers wait for one login and share its outcome, be it a failure.
-    /// A failure has changed nothing of what the caller was about to do.
+    /// The current token, or a new one. A failure has changed nothing of what the caller was about to do.
     pub(super) async fn token(&self) -> Result<Arc<Token>, DriverError> {
-        let before = self.logins.load(Ordering::Acquire);
-        let mut state = self.state.lock().await;
-        let now = self.clock.now();
-        if let Some(token) = state.token.as_ref().filter(|token| token.renew_at.is_none_or(|end| now < end)) {
-            return Ok(token.clone());
-        }
-        if self.logins.load(Ordering::Acquire) != before
-            && let Some(failure) = &state.failure
-        {
-            return Err(failure.clone());
-        }
-        let outcome = self.log_in().await;
-        self.logins.fetch_add(1, Ordering::Release);
-        match outcome {
-            Ok(token) => {
-                let token = Arc::new(token);
-                *state = State { token: Some(token.clone()), failure: None };
-                Ok(token)
-            }
-            Err(error) => {
-                *state = State { token: None, failure: Some(error.clone()) };
-                Err(error)
-            }
-        }
+        let log_in = |_| Attempts::LOGIN.make(&*self.clock, &*self.entropy, || self.log_in_once());
+        self.shared.token(|| self.clock.now(), log_in).await
     }
 
     /// Forgets a token that the platform refused; a newer one stays.
     pub(super) async fn forget(&self, refused: &Arc<Token>) {
-        let mut state = self.state.lock().await;
-        if state.token.as_ref().is_some_and(|token| Arc::ptr_eq(token, refused)) {
-            state.token = None;
-        }
+        self.shared.forget(refused).await;
     }
 
-    async fn log_in(&self) -> Result<Token, DriverError> {
-        let mut attempt = 1;
-        loop {
-            let error = match self.log_in_once().await {
-                Ok(token) => return Ok(token),
-                Err(error) => error,
-            };
-            let wait = error.retry_after.unwrap_or_default().max(self.backoff(attempt));
-            let passing = matches!(error.kind, Kind::Unavailable | Kind::Throttled);
-            if !passing || attempt >= LOGIN_ATTEMPTS_MAX || wait > RETRY_AFTER_LONGEST {
-                return Err(error);
-            }
-            self.clock.sleep(wait).await;
-            attempt += 1;
-        }
-    }
-
-    async fn log_in_once(&self) -> Result<Token, DriverError> {
-        let obtained_at = self.clock.now();
+    async fn log_in_once(&self) -> Result<Granted<Token>, DriverError> {
+        let asked_at = self.clock.now();
         let request = HttpRequest::new(Method::Post, self.address.clone())
             .header("accept", "application/json")
             .header("accept-language", "en")
@@ -182,7 +117,7 @@ impl Login {
             .await
             // Whatever became of the login, what the caller wants to do has not begun.
             .map_err(|error| DriverError { effect: Effect::NotApplied, ..error.into() })?;
-        if response.is_success() { self.read(&response, obtained_at) } else { Err(self.refused(&response)) }
+        if response.is_success() { self.read(&response, asked_at) } else { Err(self.refused(&response)) }
     }
 
     fn body(&self) -> LoginBody<'_> {
@@ -204,18 +139,15 @@ impl Login {
         }
     }
 
-    fn read(&self, response: &HttpResponse, obtained_at: Timestamp) -> Result<Token, DriverError> {
+    fn read(&self, response: &HttpResponse, asked_at: Timestamp) -> Result<Granted<Token>, DriverError> {
         const DOING: &str = "logging in";
-        let granted: Granted = parse(DOING, response, Effect::NotApplied)?;
+        let granted: LoginAnswer = parse(DOING, response, Effect::NotApplied)?;
         let bearer = granted.access_token.0;
         if !bearer.expose_text().is_some_and(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())) {
             return Err(unexpected(DOING, response, Effect::NotApplied, "the token cannot stand in a header"));
         }
-        let renew_at = granted.expires_in.and_then(|seconds| {
-            let life = SignedDuration::from_secs(i64::try_from(seconds).ok()?);
-            obtained_at.checked_add(life - RENEW_BEFORE.min(life / 4)).ok()
-        });
-        Ok(Token { bearer, renew_at, accepted: AtomicBool::new(false) })
+        let life = granted.expires_in.and_then(|seconds| i64::try_from(seconds).ok()).map(SignedDuration::from_secs);
+        Ok(Granted::new(Token { bearer, accepted: AtomicBool::new(false) }, asked_at, life))
     }
 
     fn refused(&self, response: &HttpResponse) -> DriverError {
@@ -233,12 +165,6 @@ impl Login {
             error.kind = Kind::Unauthorized;
         }
         error
-    }
-
-    /// Half of the exponential delay is fixed, half is random.
-    fn backoff(&self, attempt: u32) -> Duration {
-        let share = (self.entropy.next() % 1000) as f64 / 1000.0;
-        LOGIN_BACKOFF_FIRST.saturating_mul(1 << attempt.min(10)).mul_f64(0.5 + share / 2.0)
     }
 }
 
@@ -258,7 +184,7 @@ struct LoginBody<'a> {
 }
 
 #[derive(Deserialize)]
-struct Granted {
+struct LoginAnswer {
     access_token: SecretText,
     /// Seconds.
     expires_in: Option<u64>,
