@@ -13,8 +13,8 @@ use crate::{
     shell::Shell,
 };
 
-/// Steps that are open when the signal comes have this long. A call to a platform ends sooner, and whoever sent the
-/// signal kills after a while: containers after ten seconds to a minute.
+/// Steps that are open when the signal comes have this long: as long as one call waits for its answer. Whoever sent the
+/// signal kills after a while anyway.
 const FINISH_WITHIN: Duration = Duration::from_secs(30);
 
 /// From now on, the first signal lets nothing further begin, and the second one ends the process at once. What a cut
