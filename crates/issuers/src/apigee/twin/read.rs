@@ -9,7 +9,7 @@ use twin::{FaultKind, Reply};
 use super::{
     Apigee, ENVIRONMENTS, Outcome, Refusal, Request,
     address::Target,
-    estate::{Parent, Revision, Status, Who},
+    estate::{Parent, Revision, Who},
     filter::Wanted,
     options::Generation,
 };

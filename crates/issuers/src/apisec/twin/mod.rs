@@ -6,7 +6,10 @@
 #![allow(clippy::indexing_slicing, reason = "users are never removed, and every index comes from their own list")]
 
 mod options;
+mod runs;
 mod tamper;
+#[cfg(test)]
+mod tests;
 mod users;
 
 pub use options::{Denial, Options, Refusal};
@@ -34,6 +37,10 @@ pub struct ApiSec {
     random: Random,
     /// Every call is answered so while the platform is being worked on.
     maintenance: Option<Reply>,
+    /// Scans that were started: when, and for whom.
+    runs: Vec<runs::Run>,
+    /// The time by the twin's clock of what is being answered; every answer shows it.
+    now: Timestamp,
 }
 
 impl fmt::Debug for ApiSec {
@@ -56,7 +63,8 @@ impl ApiSec {
             user.set_password(&format!("Start-{}", random.hex()), since);
             users.push(user);
         }
-        let mut twin = Self { options, users, tokens: Vec::new(), random, maintenance: None };
+        let mut twin =
+            Self { options, users, tokens: Vec::new(), random, maintenance: None, runs: Vec::new(), now: start };
         if twin.options.next_generation {
             for at in 0..twin.options.accounts as usize {
                 twin.hand_out_personal(since, at);
@@ -73,9 +81,9 @@ impl ApiSec {
                 self.sign_on(now, call)
             }
             ("PUT", PASSWORD_PATH) if !self.options.next_generation => self.change_password(now, call),
-            ("GET", "/api/v1/projects" | "/api/v1/projects/myProjects") if !self.options.next_generation => {
+            (method, _) if path.starts_with("/api/v1/") && !self.options.next_generation => {
                 match self.bearer(now, call) {
-                    Some(_) => envelope(json!([{ "id": "8a80000000000000000000000000ef01", "name": "Payments" }])),
+                    Some(_) => self.project_call(now, method, path),
                     None => self.denial(path),
                 }
             }
@@ -83,7 +91,7 @@ impl ApiSec {
                 Some(_) => Reply::json(200, &json!({ "applications": [], "nextToken": null })),
                 None => Reply::json(401, &json!({ "message": "Unauthorized" })),
             },
-            _ => spring(404, "Not Found", path),
+            _ => self.spring(404, "Not Found", path),
         }
     }
 
@@ -123,8 +131,8 @@ impl ApiSec {
     fn refuse(&self, words: &str, path: &str) -> Reply {
         match self.options.refusal {
             Refusal::Inside => Reply::json(200, &json!({ "message": words })),
-            Refusal::Envelope => failed(words),
-            Refusal::Status => spring(401, words, path),
+            Refusal::Envelope => self.failed(words),
+            Refusal::Status => self.spring(401, words, path),
         }
     }
 
@@ -132,19 +140,19 @@ impl ApiSec {
     fn change_password(&mut self, now: Timestamp, call: &Call) -> Reply {
         let Some(at) = self.bearer(now, call) else { return self.denial(&call.path) };
         if self.options.password_by_person {
-            return spring(403, "Access is denied", &call.path);
+            return self.spring(403, "Access is denied", &call.path);
         }
         let body = body_of(call);
         let field = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
         let (current, new) = (field("currentPassword"), field("newPassword"));
         if !self.users[at].has_password(current) {
-            return failed("Current password is wrong");
+            return self.failed("Current password is wrong");
         }
         if new.len() < 12 || self.users[at].passwords.iter().any(|password| password.text == new) {
-            return failed("Password does not meet the rules");
+            return self.failed("Password does not meet the rules");
         }
         self.users[at].set_password(new, now);
-        envelope(json!(true))
+        self.envelope(json!(true))
     }
 
     /// Whose good token comes with the call. Old tokens outlive a change of the password, not their user.
@@ -156,9 +164,9 @@ impl ApiSec {
 
     fn denial(&self, path: &str) -> Reply {
         match self.options.denial {
-            Denial::A => spring(401, "Unauthorized", path),
-            Denial::B => spring(403, "Access Denied", path),
-            Denial::C => failed("Access is denied"),
+            Denial::A => self.spring(401, "Unauthorized", path),
+            Denial::B => self.spring(403, "Access Denied", path),
+            Denial::C => self.failed("Access is denied"),
             Denial::D => Reply::empty(302).header("location", "/login.html"),
         }
     }
@@ -199,24 +207,46 @@ fn body_of(call: &Call) -> Value {
     serde_json::from_slice(&call.body).unwrap_or_default()
 }
 
-fn envelope(data: Value) -> Reply {
-    Reply::json(200, &json!({ "requestId": "None", "errors": false, "messages": [], "data": data }))
-}
+impl ApiSec {
+    fn envelope(&self, data: Value) -> Reply {
+        let elements = data.as_array().map_or(1, Vec::len);
+        self.enveloped(data, json!([]), elements)
+    }
 
-fn failed(words: &str) -> Reply {
-    let messages = json!([{ "type": "ERROR", "key": "", "value": words }]);
-    Reply::json(200, &json!({ "requestId": "None", "errors": true, "messages": messages, "data": null }))
-}
+    fn failed(&self, words: &str) -> Reply {
+        self.enveloped(Value::Null, json!([{ "type": "ERROR", "key": "", "value": words }]), 0)
+    }
 
-/// The shape of the server's framework.
-fn spring(status: u16, words: &str, path: &str) -> Reply {
-    let error = match status {
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        _ => "Error",
-    };
-    Reply::json(status, &json!({ "status": status, "error": error, "message": words, "path": path }))
+    fn enveloped(&self, data: Value, messages: Value, elements: usize) -> Reply {
+        let body = json!({
+            "requestId": "None",
+            "requestTime": self.moment(),
+            "errors": messages != json!([]),
+            "messages": messages,
+            "data": data,
+            "totalPages": elements.min(1),
+            "totalElements": elements,
+        });
+        Reply::json(200, &body)
+    }
+
+    /// The shape of the server's framework.
+    fn spring(&self, status: u16, words: &str, path: &str) -> Reply {
+        let error = match status {
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            404 => "Not Found",
+            _ => "Error",
+        };
+        let body =
+            json!({ "timestamp": self.moment(), "status": status, "error": error, "message": words, "path": path });
+        Reply::json(status, &body)
+    }
+
+    /// With an offset that RFC 3339 does not know.
+    fn moment(&self) -> String {
+        self.now.strftime("%Y-%m-%dT%H:%M:%S.%3f+0000").to_string()
+    }
 }
 
 impl Twin for ApiSec {
@@ -263,18 +293,20 @@ impl Twin for ApiSec {
 
     /// No fault needs this platform's own knowledge: nothing is listed, and a change holds at once.
     fn platform(&mut self, now: Timestamp, call: &Call, _fault: Option<FaultKind>) -> Reply {
+        self.now = now;
         self.maintenance.clone().unwrap_or_else(|| self.answer(now, call))
     }
 
     fn gateway(&mut self, now: Timestamp, call: &Call) -> Reply {
+        self.now = now;
         match self.bearer(now, call) {
             Some(user) => Reply::json(200, &json!({ "account": self.users[user].name, "data": { "id": "run-1" } })),
-            None => spring(401, "Unauthorized", &call.path),
+            None => self.spring(401, "Unauthorized", &call.path),
         }
     }
 
     fn error(&self, status: u16, message: &str) -> Reply {
-        spring(status, message, "")
+        self.spring(status, message, "")
     }
 
     fn state(&self, now: Timestamp) -> Value {

@@ -62,6 +62,10 @@ fn header_and_signature_count() {
     }
     let stranger = forge(&other, |claims| claims["sub"] = file["accessID"].clone());
     assert_eq!(status(&stage, &stranger), Some(403));
+    for nonsense in ["abc", "a.b.c", ""] {
+        assert_eq!(status(&stage, nonsense), Some(403), "{nonsense}");
+    }
+    assert_eq!(status(&stage, "twin-access-0123"), Some(401), "an access token that is not, or no more");
     assert_eq!(stage.twin.gateway(vec![("x-api-key".to_owned(), good)]), Some(403), "it belongs into Authorization");
 }
 

@@ -11,6 +11,9 @@ use super::{AdminKey, SecurId, message};
 const SKEW_SECONDS: f64 = 60.0;
 const LIFETIME_SECONDS_MAX: f64 = 3600.0;
 
+/// How every access token of an OAuth client begins. Whatever else is no signed token was meant as one.
+pub(super) const ACCESS_TOKEN: &str = "twin-access-";
+
 /// Somebody whom the API knows.
 pub(super) struct Bearer {
     pub id: String,
@@ -94,8 +97,10 @@ impl SecurId {
             return self.of_access_token(now, token);
         }
         let Some(token) = Token::parse(text) else {
-            // Whatever is no signed token was meant as an access token.
-            return Err(Refusal::new(401, "The access token is invalid", "unknown access token"));
+            return Err(match text.starts_with(ACCESS_TOKEN) {
+                true => Refusal::new(401, "The access token is invalid", "unknown access token"),
+                false => denied("no signed token"),
+            });
         };
         let key = self.signer(&token)?;
         self.check_claims(now, &token)?;

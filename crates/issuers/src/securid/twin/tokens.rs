@@ -6,7 +6,7 @@ use twin::{Call, Reply};
 
 use super::{
     OauthClient, SecurId,
-    bearer::{Bearer, Refusal, Rights, Token},
+    bearer::{ACCESS_TOKEN, Bearer, Refusal, Rights, Token},
 };
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -76,7 +76,7 @@ impl SecurId {
         let permissions = if asked.is_empty() { have } else { asked };
         let life = SignedDuration::from_secs(i64::from(self.options.token_expires_in));
         let expires_at = now.saturating_add(life).unwrap_or(Timestamp::MAX);
-        let bearer = format!("twin-access-{}{}", self.random.hex(), self.random.hex());
+        let bearer = format!("{ACCESS_TOKEN}{}{}", self.random.hex(), self.random.hex());
         self.tokens.push(AccessToken { bearer: bearer.clone(), client_id, permissions, expires_at });
         Ok(Reply::json(200, &json!({ "access_token": bearer, "token_type": "Bearer", "expires_in": life.as_secs() })))
     }
