@@ -212,7 +212,10 @@ impl Finding {
             }
             Self::TaskTooEarly { .. } => "leave the old version at the platform until this is said no more",
             Self::UsedWhileDisabled { .. } => "find the consumer that still uses the old version; it is on again",
-            Self::ApprovalWanted => "run `keyrota plan --out FILE`, read it, then `keyrota run --once --plan FILE`",
+            Self::ApprovalWanted => {
+                "run `keyrota plan --out FILE`, read it, then `keyrota run --once --plan FILE`; where the policy wants \
+                 four eyes, somebody else runs `keyrota plan --approve FILE --by NAME` in between"
+            }
             Self::OwnerActs => "tell the owner; the policy leaves the replacement to them",
             Self::OnlyObserved => "set `mode` in its policy when Keyrota may act",
         }
@@ -238,7 +241,7 @@ impl fmt::Display for Finding {
             Self::StillUsed { last_used } => write!(f, "the old version was last used {last_used:.0}"),
             Self::NoUsageEvidence => f.write_str("the issuer does not tell who uses the old version"),
             Self::Overdue { age_days, limit_days } => {
-                write!(f, "the old version is {age_days} days old, past {limit_days}, and cannot be retired yet")
+                write!(f, "it is {age_days} days old, past {limit_days}, and cannot be retired yet")
             }
             Self::StillAccepted { revoked_at } => write!(f, "revoked {revoked_at:.0} and still accepted"),
             Self::AcceptedPastExpiry { expired_at } => write!(f, "expired {expired_at:.0} and still accepted"),

@@ -74,6 +74,8 @@ pub struct RunReport {
     pub retrying: Vec<(CredentialId, Finding)>,
     /// What a person should look at.
     pub attention: Vec<(CredentialId, Finding)>,
+    /// Places where a value that somebody else had put there was replaced by the first delivery.
+    pub taken_over: Vec<(CredentialId, String)>,
     /// Policies under which no rotation has come through yet: the others were not begun.
     pub halted: BTreeSet<String>,
     /// What was handed over to the channels that tell people, where somebody did.
@@ -91,6 +93,8 @@ struct Candidate {
     policy: String,
     /// Its next step would begin a rotation.
     begins: bool,
+    /// Its rotation is under way and nothing reads what it made: an earlier run was cut short, or it waits.
+    trying: bool,
     /// It may begin one, now or after whatever comes first.
     may_begin: bool,
     /// Others know it: it goes in front of every queue.
@@ -114,6 +118,7 @@ impl Engine {
     pub async fn run_once(&self, request: &RunRequest, progress: &dyn Progress) -> Result<RunReport, db::ReadError> {
         let mut report = RunReport::default();
         let told = self.told_so_far().await?;
+        let begun_after = self.db.last_journal_entry().await?;
         if request.observe {
             request.stop.unless_asked(self.observe_all(&mut report, progress)).await;
             if let Some(Err(error)) = request.stop.unless_asked(self.inspect_destinations(request)).await {
@@ -129,6 +134,7 @@ impl Engine {
         let walk = Walk { request, in_doubt: &in_doubt, progress };
         self.walk_all(candidates, &standings, &walk, &mut report).await;
         report.stopped = request.stop.is_asked();
+        report.taken_over = self.db.taken_over_after(begun_after).await?;
         self.look_back(request, &mut report)?;
         if let Some(told) = told {
             self.post_notices(told, &mut report).await?;
@@ -195,6 +201,7 @@ impl Engine {
                 issuer: credential.issuer().to_owned(),
                 policy: applied.policy.name.clone(),
                 begins: begins && observed.rotation.is_none(),
+                trying,
                 may_begin: false,
                 urgent: observed.is_compromised(),
             });
@@ -223,10 +230,11 @@ impl Engine {
         let (mut next, mut rest): (Vec<_>, Vec<_>) =
             judged.partition(|candidate| !candidate.begins || candidate.may_begin);
         let halted = Mutex::new(BTreeMap::new());
+        let mut later = HashSet::new();
         while !next.is_empty() {
             let canaries: HashMap<i64, String> = next
                 .iter()
-                .filter(|candidate| candidate.begins)
+                .filter(|candidate| candidate.begins || candidate.trying)
                 .map(|candidate| (candidate.id, candidate.policy.clone()))
                 .collect();
             let walked = self.walk_some(next, walk, &halted).await;
@@ -236,6 +244,7 @@ impl Engine {
                 match proof(walked) {
                     Proof::Through => drop(through.insert(policy.clone())),
                     Proof::InHands => drop(in_hands.insert(policy.clone())),
+                    Proof::Later => drop(later.insert(policy.clone())),
                     Proof::None => {}
                 }
             }
@@ -244,9 +253,10 @@ impl Engine {
                 rest.into_iter().partition(|one| through.contains(&one.policy) || in_hands.remove(&one.policy));
             next.iter_mut().for_each(|candidate| candidate.may_begin = true);
         }
-        // What a stop kept from beginning waits for no proof.
+        // What a stop kept from beginning waits for no proof, and waiting for the platform is no trouble.
         if !walk.request.stop.is_asked() {
-            report.halted.extend(rest.into_iter().map(|candidate| candidate.policy));
+            let policies = rest.into_iter().map(|candidate| candidate.policy);
+            report.halted.extend(policies.filter(|policy| !later.contains(policy)));
         }
         let halted = halted.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         for (issuer, source) in halted {
@@ -324,6 +334,8 @@ enum Proof {
     Through,
     /// The beginning waits for a person: nothing is proved and nothing is risked, and another one is the canary.
     InHands,
+    /// Not yet: what it changed is still spreading, and nothing has gone wrong.
+    Later,
     None,
 }
 
@@ -349,8 +361,10 @@ fn proof(walked: &Walked) -> Proof {
     let person = walked.plan.findings.iter().any(|finding| {
         matches!(finding, Finding::ApprovalWanted | Finding::TaskWaiting { .. } | Finding::TaskOverdue { .. })
     });
+    let trouble = |finding: &Finding| finding.wants_attention() || matches!(finding, Finding::Retrying { .. });
     match () {
         () if person => Proof::InHands,
+        () if unproved(&walked.plan) && !walked.plan.findings.iter().any(trouble) => Proof::Later,
         () if parked || unproved(&walked.plan) => Proof::None,
         () => Proof::Through,
     }

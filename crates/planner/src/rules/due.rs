@@ -3,7 +3,7 @@ use domain::{Duration, Finding, Mode, Reason, Timestamp, Version, planted};
 use crate::{
     preflight::refusal,
     rules::issue::{cause_as_reason, opening},
-    situation::{Answer, Situation, after},
+    situation::{Answer, Situation, after, days},
 };
 
 /// When a version was minted is the platform's word, often to the second; when its parent turned is by our estimate of
@@ -91,8 +91,17 @@ fn may_begin(situation: &mut Situation<'_>) -> bool {
             }
         }
     }
-    let refusal = refusal(situation);
-    let refused = refusal.is_some();
-    situation.findings.extend(refusal);
-    !refused
+    let Some(refusal) = refusal(situation) else { return true };
+    situation.find(refusal);
+    overdue(situation);
+    false
+}
+
+/// What cannot be replaced grows older all the same.
+fn overdue(situation: &mut Situation<'_>) {
+    let Some(current) = situation.observed.current() else { return };
+    if situation.now >= after(current.created_at, situation.policy.retire_after) {
+        let (age_days, limit_days) = (situation.age_days(current), days(situation.policy.retire_after));
+        situation.find(Finding::Overdue { age_days, limit_days });
+    }
 }

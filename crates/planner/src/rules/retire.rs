@@ -58,6 +58,7 @@ pub(crate) fn retire(situation: &mut Situation<'_>) -> Option<Answer> {
         }
         Gate::ParentDisabled => {
             situation.find(Finding::ParentDisabled);
+            escalate(situation, retiree);
             Some(Answer::nothing())
         }
         Gate::NowhereDelivered => {
@@ -66,7 +67,7 @@ pub(crate) fn retire(situation: &mut Situation<'_>) -> Option<Answer> {
         }
         Gate::Open(reason) => Some(
             heard(situation, retiree)
-                .or_else(|| prove_again(situation))
+                .or_else(|| prove_again(situation, retiree))
                 .or_else(|| switch_off(situation, retiree, &reason))
                 .unwrap_or_else(|| match end {
                     Step::AskPerson { ask: wanted } => ask(situation, wanted, reason),
@@ -123,14 +124,25 @@ fn escalate(situation: &mut Situation<'_>, retiree: &Version) {
     }
 }
 
+/// The successor was accepted once and is refused now: consumers read something that does not work, and only the old version
+/// would still save them. That is said at once.
+fn refused_by_now(situation: &mut Situation<'_>, successor: &Version, retiree: &Version) {
+    let Some(since) = successor.verified_at else { return };
+    if after(since, PROOF_AGE_MAX) < situation.now && situation.was_put_off_after(after(since, PROOF_AGE_MAX)) {
+        situation.find(Finding::SuccessorRefused { since });
+        escalate(situation, retiree);
+    }
+}
+
 /// What was proved at promotion may be days old: the successor is tried and read back once more before the old
 /// version goes. Where nothing was handed out, nothing needs such a proof.
-fn prove_again(situation: &Situation<'_>) -> Option<Answer> {
+fn prove_again(situation: &mut Situation<'_>, retiree: &Version) -> Option<Answer> {
     let rotation = situation.rotation()?;
     let successor = situation.handed_out()?;
     if planted("stale_proof_accepted") {
         return None;
     }
+    refused_by_now(situation, successor, retiree);
     let stale = |at: Option<domain::Timestamp>| at.is_none_or(|at| after(at, PROOF_AGE_MAX) < situation.now);
     if stale(successor.verified_at) {
         return Some(Answer::now(Step::Verify { version: successor.number }, Reason::ProofTooOld));
