@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use driver::{Body, Clock, DriverError, Effect, Entropy, Http, HttpRequest, HttpResponse, Kind, Method, Ports};
+use driver::{
+    Attempts, Body, Clock, DriverError, Effect, Entropy, Http, HttpRequest, HttpResponse, Kind, Method, Ports,
+};
 use serde::Serialize;
 use url::Url;
 
@@ -15,22 +17,8 @@ use super::{
 };
 
 /// Of one call, when AWS throttles or is away: rides out a burst of seconds. The engine comes back for more.
-pub(super) const ATTEMPTS_MAX: u32 = 4;
-const BACKOFF_FIRST: Duration = Duration::from_millis(200);
-/// Whoever asks for a longer pause is away, not busy.
-const WAIT_LONGEST: Duration = Duration::from_secs(10);
-
-/// Half of the exponential delay is fixed, half is random.
-pub(super) fn backoff(entropy: &dyn Entropy, attempt: u32) -> Duration {
-    let share = (entropy.next() % 1000) as f64 / 1000.0;
-    BACKOFF_FIRST.saturating_mul(1 << attempt.min(10)).mul_f64(0.5 + share / 2.0)
-}
-
-/// Whether a call that changed nothing is worth another try after this pause.
-pub(super) fn waits(error: &DriverError, pause: Duration) -> bool {
-    let passing = matches!(error.kind, Kind::Throttled | Kind::Unavailable);
-    passing && error.effect == Effect::NotApplied && pause <= WAIT_LONGEST
-}
+pub(super) const ATTEMPTS: Attempts =
+    Attempts { count_max: 4, pause_first: Duration::from_millis(200), asked_longest: Duration::from_secs(10) };
 
 #[derive(Debug)]
 pub(super) struct Client {
@@ -138,19 +126,7 @@ impl Client {
             .header("content-type", "application/x-amz-json-1.1")
             .header("x-amz-target", format!("secretsmanager.{operation}"));
         request.body = Body(body.into());
-        let mut attempt = 1;
-        loop {
-            let error = match self.send(doing, intent, &request).await {
-                Ok(response) => return Ok(response),
-                Err(error) => error,
-            };
-            let wait = error.retry_after.unwrap_or_default().max(backoff(&*self.entropy, attempt));
-            if attempt >= ATTEMPTS_MAX || !waits(&error, wait) {
-                return Err(error);
-            }
-            self.clock.sleep(wait).await;
-            attempt += 1;
-        }
+        ATTEMPTS.make(&*self.clock, &*self.entropy, || self.send(doing, intent, &request)).await
     }
 
     /// Once, or twice where the credentials ended meanwhile and others are to be had.

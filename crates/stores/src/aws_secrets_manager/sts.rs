@@ -9,7 +9,7 @@ use url::{Url, form_urlencoded::Serializer};
 
 use super::{
     answer::{Intent, read_secret_file, refusal, unexpected},
-    client::{ATTEMPTS_MAX, backoff, waits},
+    client::ATTEMPTS,
     credentials::{Credentials, Role, WebIdentity},
     sigv4::{self, Scope},
     xml,
@@ -80,19 +80,7 @@ impl Sts {
         form: &[(&str, &str)],
         signer: Option<&Credentials>,
     ) -> Result<HttpResponse, DriverError> {
-        let mut attempt = 1;
-        loop {
-            let error = match self.call_once(doing, form, signer).await {
-                Ok(response) => return Ok(response),
-                Err(error) => error,
-            };
-            let wait = error.retry_after.unwrap_or_default().max(backoff(&*self.entropy, attempt));
-            if attempt >= ATTEMPTS_MAX || !waits(&error, wait) {
-                return Err(error);
-            }
-            self.clock.sleep(wait).await;
-            attempt += 1;
-        }
+        ATTEMPTS.make(&*self.clock, &*self.entropy, || self.call_once(doing, form, signer)).await
     }
 
     async fn call_once(

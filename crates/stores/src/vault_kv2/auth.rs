@@ -1,18 +1,17 @@
 //! The one holder of the server's token: logging in, renewing, and telling a dead token from a refusal.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
 };
 
-use driver::{Clock, DriverError, Effect, Entropy, HttpRequest, HttpResponse, Kind, Method as Verb, Ports};
+use driver::{
+    Attempts, Clock, DriverError, Effect, Entropy, Granted, HttpRequest, HttpResponse, Kind, Method as Verb, Ports,
+    SharedLogin,
+};
 use jiff::{SignedDuration, Timestamp};
 use secret::Secret;
 use serde::Serialize;
-use tokio::sync::Mutex;
 
 use super::{
     answer::{Intent, parse, refusal},
@@ -21,11 +20,6 @@ use super::{
     config::{Account, Method, SecretId, Source},
 };
 
-/// A login is safe to repeat, and everything waits for it: four tries ride out a change of the active server.
-const LOGIN_ATTEMPTS_MAX: u32 = 4;
-const LOGIN_BACKOFF_FIRST: Duration = Duration::from_millis(500);
-/// A server that asks for a longer pause is away, not busy.
-const RETRY_AFTER_LONGEST: Duration = Duration::from_secs(30);
 /// What a renewal must add to count as one: less is rounding, and the token has reached its last end.
 const RENEWAL_ADDS_MIN: SignedDuration = SignedDuration::from_secs(2);
 
@@ -37,6 +31,8 @@ pub(super) struct Token {
     renew_at: Option<Timestamp>,
     ends_at: Option<Timestamp>,
     renewable: bool,
+    /// The server knows it no more: nothing can be asked with it, not even for its renewal.
+    refused: AtomicBool,
 }
 
 impl Token {
@@ -56,24 +52,15 @@ pub(super) struct Login {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     account: Account,
-    state: Mutex<State>,
-    /// Logins so far, to tell a caller that waited for one from a caller that comes after it.
-    logins: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    token: Option<Arc<Token>>,
-    /// Why the latest login failed.
-    failure: Option<DriverError>,
+    shared: SharedLogin<Token>,
     /// The secret id that was wrapped: it can be unwrapped only once.
-    unwrapped: Option<Secret>,
+    unwrapped: Mutex<Option<Secret>>,
 }
 
 impl Login {
     pub(super) fn new(ports: &Ports, server: Server, account: Account) -> Self {
         let (clock, entropy) = (ports.clock.clone(), ports.entropy.clone());
-        Self { server, clock, entropy, account, state: Mutex::default(), logins: AtomicU64::new(0) }
+        Self { server, clock, entropy, account, shared: SharedLogin::default(), unwrapped: Mutex::default() }
     }
 
     pub(super) fn describe(&self) -> String {
@@ -88,35 +75,28 @@ impl Login {
         }
     }
 
-    /// The current token, renewed or replaced when it is due. Concurrent callers wait for one login and share its
-    /// outcome, be it a failure. A failure has changed nothing of what the caller was about to do.
+    /// The current token, renewed or replaced when it is due. A failure has changed nothing of what the caller was about
+    /// to do.
     pub(super) async fn token(&self) -> Result<Arc<Token>, DriverError> {
-        let before = self.logins.load(Ordering::Acquire);
-        let mut state = self.state.lock().await;
-        if let Some(token) = state.token.clone() {
-            let now = self.clock.now();
-            if token.renew_at.is_none_or(|at| now < at) {
-                return Ok(token);
-            }
-            if let Some(token) = self.renewed(&token, now).await {
-                state.token = Some(token.clone());
-                return Ok(token);
-            }
-            return match self.log_in(&mut state).await {
-                // The server is away for a moment: the old token serves while it lives.
-                Err(error) if error.kind.is_transient() && token.lives(now) => {
-                    state.token = Some(token.clone());
-                    Ok(token)
-                }
-                outcome => outcome,
-            };
+        self.shared.token(|| self.clock.now(), |old| self.renewed_or_new(old)).await
+    }
+
+    async fn renewed_or_new(&self, old: Option<Arc<Token>>) -> Result<Granted<Token>, DriverError> {
+        let Some(old) = old else { return self.log_in().await.map(granted) };
+        let now = self.clock.now();
+        if old.refused.load(Ordering::Relaxed) {
+            let token = self.log_in().await?;
+            // Where the same one came back, what is known of it stays known.
+            return Ok(granted(if token.text() == old.text() { old } else { token }));
         }
-        if self.logins.load(Ordering::Acquire) != before
-            && let Some(failure) = &state.failure
-        {
-            return Err(failure.clone());
+        if let Some(token) = self.renewed(&old, now).await {
+            return Ok(granted(token));
         }
-        self.log_in(&mut state).await
+        match self.log_in().await {
+            // The server is away for a moment: the old token serves while it lives.
+            Err(error) if error.kind.is_transient() && old.lives(now) => Ok(granted(old)),
+            outcome => outcome.map(granted),
+        }
     }
 
     /// `false`: it has ended, or has no right to do so.
@@ -131,18 +111,9 @@ impl Login {
 
     /// Logs in again unless somebody else did. `false`: the same token came back, so that trying again cannot help.
     pub(super) async fn replace(&self, refused: &Arc<Token>) -> Result<bool, DriverError> {
-        let mut state = self.state.lock().await;
-        if state.token.as_ref().is_some_and(|token| !Arc::ptr_eq(token, refused)) {
-            return Ok(true);
-        }
-        state.token = None;
-        let token = self.log_in(&mut state).await?;
-        let same = token.text() == refused.text();
-        if same {
-            // What is known of it stays known.
-            state.token = Some(refused.clone());
-        }
-        Ok(!same)
+        refused.refused.store(true, Ordering::Relaxed);
+        self.shared.forget(refused).await;
+        Ok(self.token().await?.text() != refused.text())
     }
 
     /// `None`: log in again.
@@ -167,7 +138,8 @@ impl Login {
         // There may be no other token than this one: it serves to its end, and whoever made it may replace it by then.
         (by_hand && token.lives(now)).then(|| {
             let secret = token.secret.duplicate();
-            Arc::new(Token { secret, renew_at: token.ends_at, ends_at: token.ends_at, renewable: false })
+            let refused = AtomicBool::new(false);
+            Arc::new(Token { secret, renew_at: token.ends_at, ends_at: token.ends_at, renewable: false, refused })
         })
     }
 
@@ -187,42 +159,16 @@ impl Login {
         self.server.send(HttpRequest::new(Verb::Get, url).header("x-vault-token", token)).await
     }
 
-    async fn log_in(&self, state: &mut State) -> Result<Arc<Token>, DriverError> {
-        let outcome = self.log_in_repeatedly(state).await;
-        self.logins.fetch_add(1, Ordering::Release);
-        match outcome {
-            Ok(token) => {
-                let token = Arc::new(token);
-                (state.token, state.failure) = (Some(token.clone()), None);
-                Ok(token)
-            }
+    async fn log_in(&self) -> Result<Arc<Token>, DriverError> {
+        let once = async || {
+            let outcome = self.log_in_once().await;
             // Whatever became of the login, what the caller wants to do has not begun.
-            Err(error) => {
-                let error = DriverError { effect: Effect::NotApplied, ..error };
-                (state.token, state.failure) = (None, Some(error.clone()));
-                Err(error)
-            }
-        }
+            outcome.map(Arc::new).map_err(|error| DriverError { effect: Effect::NotApplied, ..error })
+        };
+        Attempts::LOGIN.make(&*self.clock, &*self.entropy, once).await
     }
 
-    async fn log_in_repeatedly(&self, state: &mut State) -> Result<Token, DriverError> {
-        let mut attempt = 1;
-        loop {
-            let error = match self.log_in_once(state).await {
-                Ok(token) => return Ok(token),
-                Err(error) => error,
-            };
-            let wait = error.retry_after.unwrap_or_default().max(self.backoff(attempt));
-            let passing = matches!(error.kind, Kind::Unavailable | Kind::Throttled);
-            if !passing || attempt >= LOGIN_ATTEMPTS_MAX || wait > RETRY_AFTER_LONGEST {
-                return Err(error);
-            }
-            self.clock.sleep(wait).await;
-            attempt += 1;
-        }
-    }
-
-    async fn log_in_once(&self, state: &mut State) -> Result<Token, DriverError> {
+    async fn log_in_once(&self) -> Result<Token, DriverError> {
         let asked_at = self.clock.now();
         match &self.account.method {
             Method::Token(source) => self.adopt(source.read().await?, asked_at).await,
@@ -231,7 +177,7 @@ impl Login {
                 let secret_id = match secret_id {
                     SecretId::None => None,
                     SecretId::Bare(source) => Some(source.read().await?),
-                    SecretId::Wrapped(source) => Some(self.unwrap_once(source, state).await?),
+                    SecretId::Wrapped(source) => Some(self.unwrap_once(source).await?),
                 };
                 let text = |secret: &Secret| secret.expose_text().unwrap_or_default().to_owned();
                 let (role, id) = (text(&role_id), secret_id.as_ref().map(text));
@@ -290,9 +236,10 @@ impl Login {
 
     /// Unwraps on the first login and remembers: whoever unwraps second finds nothing, and so do we, if somebody else
     /// was first.
-    async fn unwrap_once(&self, source: &Source, state: &mut State) -> Result<Secret, DriverError> {
+    async fn unwrap_once(&self, source: &Source) -> Result<Secret, DriverError> {
         const DOING: &str = "unwrapping the secret id";
-        if let Some(secret_id) = &state.unwrapped {
+        let unwrapped = || self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(secret_id) = &*unwrapped() {
             return Ok(secret_id.duplicate());
         }
         let wrapping = source.read().await?;
@@ -318,9 +265,9 @@ impl Login {
         if !response.is_success() {
             return Err(self.alarm(refusal(DOING, Intent::Read, &response, &[&wrapping])));
         }
-        let unwrapped: Envelope<Unwrapped> = parse(DOING, &response, Effect::NotApplied)?;
-        let secret_id = unwrapped.data.secret_id.0;
-        state.unwrapped = Some(secret_id.duplicate());
+        let answer: Envelope<Unwrapped> = parse(DOING, &response, Effect::NotApplied)?;
+        let secret_id = answer.data.secret_id.0;
+        *unwrapped() = Some(secret_id.duplicate());
         Ok(secret_id)
     }
 
@@ -346,12 +293,16 @@ impl Login {
         let earlier = self.entropy.next() % 60;
         let part = |life: SignedDuration| life.mul_f64((2000 - earlier) as f64 / 3000.0);
         let after = |life: SignedDuration| asked_at.checked_add(life).ok();
-        Token { secret, renew_at: life.map(part).and_then(after), ends_at: life.and_then(after), renewable }
+        Token {
+            secret,
+            renew_at: life.map(part).and_then(after),
+            ends_at: life.and_then(after),
+            renewable,
+            refused: AtomicBool::new(false),
+        }
     }
+}
 
-    /// Half of the exponential delay is fixed, half is random.
-    fn backoff(&self, attempt: u32) -> Duration {
-        let share = (self.entropy.next() % 1000) as f64 / 1000.0;
-        LOGIN_BACKOFF_FIRST.saturating_mul(1 << attempt.min(10)).mul_f64(0.5 + share / 2.0)
-    }
+fn granted(token: Arc<Token>) -> Granted<Token> {
+    Granted { renew_at: token.renew_at, token }
 }

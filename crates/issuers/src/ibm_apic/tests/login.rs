@@ -1,5 +1,10 @@
 //! Tokens.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
 use driver::{Clock, Effect, Kind, Scope, Trial};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
@@ -54,6 +59,32 @@ async fn callers_that_wait_for_a_login_share_its_failure() {
     let looks = join_all((0..20).map(|_| stage.issuer.look_up(&at, &original.handle))).await;
     assert!(looks.iter().all(|look| look.as_ref().is_err_and(|error| error.kind == Kind::Unavailable)));
     assert_eq!(stage.calls_of("login") - before, 4, "the tries of one login");
+}
+
+/// Platforms lock an account after a handful of wrong passwords, and every credential's walk begins with a login.
+#[tokio::test]
+async fn a_refused_login_is_not_made_again_for_a_minute() {
+    let refused = Arc::new(AtomicU32::new(0));
+    let stage = Setup::small()
+        .hook({
+            let refused = refused.clone();
+            move |request, _| {
+                let first = request.url.path().ends_with("/token") && refused.load(Ordering::SeqCst) < 1;
+                first.then(|| {
+                    refused.fetch_add(1, Ordering::SeqCst);
+                    answer(401, r#"{"status":401,"message":["wrong"]}"#)
+                })
+            }
+        })
+        .stage();
+    for _ in 0..5 {
+        let error = stage.try_list(Scope::All).await.unwrap_err();
+        assert_eq!((error.kind, error.effect), (Kind::Unauthorized, Effect::NotApplied), "{error}");
+        stage.clock.advance(SignedDuration::from_secs(11));
+    }
+    assert_eq!((refused.load(Ordering::SeqCst), stage.calls_of("login")), (1, 0));
+    stage.clock.advance(SignedDuration::from_secs(5));
+    assert_eq!(ids(&stage.list().await), stage.live());
 }
 
 #[tokio::test]
