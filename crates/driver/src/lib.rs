@@ -11,6 +11,7 @@ mod issuer;
 mod login;
 mod notifier;
 mod ports;
+mod program;
 mod settings;
 mod store;
 mod ticket;

@@ -1,9 +1,11 @@
 //! A driver's own keys in the configuration: typed by the driver, read by one rule.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use crate::program;
 
 /// The keys of one `[[issuer]]` or `[[store]]` table that belong to its driver.
 /// Debug prints the names of the keys alone: a value may be a secret that stands in the file itself.
@@ -81,8 +83,8 @@ pub enum SourceTable {
 }
 
 impl SecretSource {
-    /// Fetches the value now.
-    pub fn read(&self, base_dir: &std::path::Path) -> Result<secret::Secret, InvalidSettings> {
+    /// Fetches the value now. Blocks the thread: a program has half a minute.
+    pub fn read(&self, base_dir: &Path) -> Result<secret::Secret, InvalidSettings> {
         match self {
             Self::Plain(text) => Ok(secret::Secret::from_text(text.0.clone())),
             Self::From(SourceTable::Env(name)) => std::env::var(name)
@@ -94,25 +96,19 @@ impl SecretSource {
                     .map_err(|error| InvalidSettings(format!("the file {} cannot be read: {error}", path.display())))?;
                 Ok(without_line_break(bytes))
             }
-            Self::From(SourceTable::Command(words)) => run(words),
+            Self::From(SourceTable::Command(words)) => program::output_of(words).map(without_line_break),
         }
     }
-}
 
-fn run(words: &[String]) -> Result<secret::Secret, InvalidSettings> {
-    let Some((program, arguments)) = words.split_first() else {
-        return Err(InvalidSettings("the command is empty".to_owned()));
-    };
-    let output = std::process::Command::new(program)
-        .args(arguments)
-        .stdin(std::process::Stdio::null())
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .map_err(|error| InvalidSettings(format!("the command `{program}` cannot be started: {error}")))?;
-    if !output.status.success() {
-        return Err(InvalidSettings(format!("the command `{program}` failed: {}", output.status)));
+    /// The same for where other work goes on meanwhile.
+    ///
+    /// # Errors
+    /// Those of [`SecretSource::read`].
+    pub async fn fetch(&self, base_dir: &Path) -> Result<secret::Secret, InvalidSettings> {
+        let (source, base_dir) = (self.clone(), base_dir.to_owned());
+        let fetched = tokio::task::spawn_blocking(move || source.read(&base_dir)).await;
+        fetched.unwrap_or_else(|_| Err(InvalidSettings("it could not be fetched".to_owned())))
     }
-    Ok(without_line_break(output.stdout))
 }
 
 fn without_line_break(mut bytes: Vec<u8>) -> secret::Secret {

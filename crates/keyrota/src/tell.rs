@@ -65,7 +65,8 @@ fn refused(message: String) -> DriverError {
 impl Teller for Webhook {
     async fn tell(&self, news: &News<'_>) -> Result<(), DriverError> {
         let to = format!("telling `{}`", news.consumer);
-        let key = self.secret.read(&self.base_dir).map_err(|error| refused(format!("{to}: its secret: {error}")))?;
+        let key = self.secret.fetch(&self.base_dir).await;
+        let key = key.map_err(|error| refused(format!("{to}: its secret: {error}")))?;
         // The same for every attempt at the same news, so that a receiver can drop a repetition.
         let id = format!("msg_{}_{}_{}", news.rotation.as_str(), news.version.0, in_an_id(news.consumer));
         let body = body(news).to_string().into_bytes();

@@ -63,7 +63,7 @@ fn configure(settings: &Settings, ports: &NotifierPorts) -> Configured {
 
 impl Slack {
     async fn request(&self) -> Result<HttpRequest, DriverError> {
-        let read = read(self.url.clone(), self.base_dir.clone()).await?;
+        let read = read(&self.url, &self.base_dir).await?;
         let url = address(read.expose_text().map(str::trim).unwrap_or_default())
             .map_err(|why| DriverError::refused(Kind::Unauthorized, format!("`url` {why}")))?;
         let mut request = HttpRequest::new(Method::Post, url);

@@ -75,7 +75,7 @@ impl Smtp {
                 TlsWord::None => Tls::None,
             });
         if let Some((username, password)) = login {
-            let password = read(password.clone(), base_dir.clone()).await?;
+            let password = read(password, base_dir).await?;
             let password = password.expose_text().ok_or_else(|| refused("its password is not text"))?;
             builder = builder.credentials(Credentials::new(username.clone(), password.to_owned()));
         }

@@ -2,7 +2,11 @@
 
 mod signature;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use driver::{
@@ -72,8 +76,7 @@ impl Webhook {
     }
 
     async fn headers(&self, id: &str, body: &[u8]) -> Result<[(&'static str, String); 3], DriverError> {
-        let (source, base_dir) = (self.secret.clone(), self.base_dir.clone());
-        let key = read(source, base_dir).await?;
+        let key = read(&self.secret, &self.base_dir).await?;
         signed(&key, id, self.ports.clock.now().as_second(), body)
             .map_err(|error| DriverError::refused(Kind::Unauthorized, error.to_string()))
     }
@@ -149,11 +152,8 @@ pub(crate) fn kind_of(status: u16) -> Kind {
     }
 }
 
-/// Fetches a secret; it may run a program, so not on the thread that drives everything else.
-pub(crate) async fn read(from: SecretSource, base_dir: PathBuf) -> Result<secret::Secret, DriverError> {
-    let refused = |why: String| DriverError::refused(Kind::Unauthorized, why);
-    tokio::task::spawn_blocking(move || from.read(&base_dir))
-        .await
-        .map_err(|_| refused("its secret could not be fetched".to_owned()))?
-        .map_err(|error| refused(format!("its secret: {error}")))
+/// Fetches a secret of a channel.
+pub(crate) async fn read(from: &SecretSource, base_dir: &Path) -> Result<secret::Secret, DriverError> {
+    let fetched = from.fetch(base_dir).await;
+    fetched.map_err(|error| DriverError::refused(Kind::Unauthorized, format!("its secret: {error}")))
 }
