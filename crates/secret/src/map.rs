@@ -37,7 +37,10 @@ impl SecretMap {
 
     /// One canonical form: length-prefixed fields and values in the order of the field names.
     pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let mut out = Zeroizing::new(Vec::new());
+        const LENGTH: usize = size_of::<u64>();
+        let bytes = self.0.iter().map(|(field, value)| 2 * LENGTH + field.len() + value.expose().len()).sum();
+        // Large enough from the start: a growing buffer would leave copies behind that nobody wipes.
+        let mut out = Zeroizing::new(Vec::with_capacity(bytes));
         for (field, value) in &self.0 {
             for part in [field.as_bytes(), value.expose()] {
                 out.extend_from_slice(&(part.len() as u64).to_be_bytes());
@@ -65,4 +68,20 @@ fn take_part<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], MalformedMap> {
     let (part, rest) = rest.split_at_checked(length).ok_or(MalformedMap)?;
     *bytes = rest;
     Ok(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_buffer_never_grows() {
+        for fields in [vec![], vec![("client_id", 3), ("client_secret", 4096)], vec![("", 0)]] {
+            let secret = |bytes| Secret::new(vec![7; bytes]);
+            let map = SecretMap::new(fields.into_iter().map(|(field, bytes)| (field.to_owned(), secret(bytes))));
+            let encoded = map.encode();
+            assert_eq!(encoded.capacity(), encoded.len(), "it was neither too small nor too large");
+            assert_eq!(SecretMap::decode(&encoded).unwrap().encode(), encoded);
+        }
+    }
 }
