@@ -345,10 +345,9 @@ pub(crate) enum PickupCommand {
         #[command(flatten)]
         word: WordArgs,
     },
-    /// Print the secret that a code takes; who took it is on record
+    /// Print the secret that a code takes, which is asked for, showing nothing, or read on standard input; who took it
+    /// is on record
     Take {
-        /// The code [default: standard input, so that it stands in no list of processes]
-        code: Option<String>,
         /// Print this field bare
         #[arg(long)]
         field: Option<String>,

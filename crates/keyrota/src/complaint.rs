@@ -120,9 +120,14 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// One line without control characters: part of it may come from a platform, and a terminal obeys what it is sent.
+/// Without control characters: part of it may come from a platform, and a terminal obeys what it is sent.
+pub(crate) fn on_one_line(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
+/// A sentence on one line, for a person.
 fn plain(text: &str) -> String {
-    let cleaned: String = text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
+    let cleaned = on_one_line(text);
     cleaned.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 

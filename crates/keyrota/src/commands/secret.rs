@@ -3,15 +3,16 @@
 mod pickup;
 
 use db::{Access, Word};
-use domain::SecretPath;
+use domain::{CredentialId, SecretPath};
 use driver::Label;
+use secret::Secret;
 use serde_json::{Map, Value, json};
 use stores::embedded::{EmbeddedReader, ReadSecret};
 
 use super::rfc3339;
 use crate::{
     cli::{SecretCommand, StoreArg, WordArgs},
-    commands::handed_in::secret_from_stdin,
+    commands::handed_in::secret_from_person,
     complaint::{Code, Complaint, Exit, chain},
     shell::{Ended, Shell},
     wiring::Opened,
@@ -58,7 +59,7 @@ fn embedded(opened: &Opened, store: &StoreArg) -> Result<EmbeddedReader, Complai
 
 /// A person's own write. Where a credential is delivered, the next run sees that somebody else wrote.
 async fn put(shell: &Shell, path: &SecretPath, store: &StoreArg, word: &WordArgs) -> Ended {
-    let value = secret_from_stdin()?;
+    let value = secret_from_person().await?;
     let opened = Opened::open(shell, Access::Commands).await?;
     let store = embedded(&opened, store)?;
     let number = store.put_by_hand(path, &value, &word.by(), opened.now()).await.map_err(|error| {
@@ -90,7 +91,11 @@ async fn record_read(
     (reader, path, version): (&EmbeddedReader, &SecretPath, u32),
     consumer: &str,
 ) -> Result<(), Complaint> {
-    let now = opened.now();
+    // Evidence is weighed against what the issuer says of its versions, so it is dated by the issuer's clock.
+    let now = match delivered_for(reader, path, version)? {
+        Some(credential) => opened.now_at(credential.issuer()).await?,
+        None => opened.now(),
+    };
     let word = Word { by: consumer, reason: "read it", at: now };
     let read = opened.db.record_read((reader.store(), path), &version.to_string(), word).await.map_err(|error| {
         Complaint::new(Code::Database, format!("the read of `{path}` could not be recorded"))
@@ -109,15 +114,17 @@ async fn record_read(
     Ok(())
 }
 
+/// The credential of which this is a version; `None`: a person's own write.
+fn delivered_for(reader: &EmbeddedReader, path: &SecretPath, version: u32) -> Result<Option<CredentialId>, Complaint> {
+    let line = reader.versions(path)?.into_iter().find(|line| line.version == version);
+    Ok(line.and_then(|line| CredentialId::parse(&line.credential).ok()))
+}
+
 fn get(shell: &Shell, path: &SecretPath, found: &ReadSecret, field: Option<&str>) -> Ended {
     if let Some(field) = field {
-        let value = found.data.get(field).ok_or_else(|| {
-            let known: Vec<String> = found.data.iter().map(|(name, _)| format!("`{name}`")).collect();
-            Complaint::new(Code::UnknownSecret, format!("the secret at `{path}` has no field `{field}`"))
-                .hint(format!("it has {}", known.join(", ")))
-        })?;
+        let value = field_of(path, found, field)?;
         let text = String::from_utf8_lossy(value.expose());
-        shell.text(&format!("{text}\n"))?;
+        shell.as_it_is(&format!("{text}\n"))?;
         return Ok(Exit::Done);
     }
     if shell.json() {
@@ -126,8 +133,17 @@ fn get(shell: &Shell, path: &SecretPath, found: &ReadSecret, field: Option<&str>
     }
     let rows =
         found.data.iter().map(|(name, value)| [name.to_owned(), String::from_utf8_lossy(value.expose()).into_owned()]);
-    shell.table(["FIELD", "VALUE"], rows.collect())?;
+    shell.table_as_it_is(["FIELD", "VALUE"], rows.collect())?;
     Ok(Exit::Done)
+}
+
+fn field_of<'a>(path: &SecretPath, found: &'a ReadSecret, field: &str) -> Result<&'a Secret, Complaint> {
+    found.data.get(field).ok_or_else(|| {
+        let known: Vec<String> = found.data.iter().map(|(name, _)| format!("`{name}`")).collect();
+        Complaint::new(Code::UnknownSecret, format!("the secret at `{path}` has no field `{field}`"))
+            .state("nothing was handed out")
+            .hint(format!("it has {}", known.join(", ")))
+    })
 }
 
 fn unknown(path: &SecretPath, version: Option<u32>) -> Complaint {

@@ -1,7 +1,6 @@
 //! `keyrota task …`: steps that wait for a person.
 
 mod complete;
-mod hand_over;
 
 use std::collections::BTreeMap;
 

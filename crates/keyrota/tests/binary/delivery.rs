@@ -115,11 +115,16 @@ fn what_a_consumer_read_is_on_record() {
     world.run().exits(0);
     world.advance("6d");
     world.run().exits(3);
+    world.keyrota(&format!("credential hold {path}")).exits(0);
+    world.keyrota(&format!("credential release {path}")).exits(0);
     world.keyrota(&format!("secret get {path} --field client_id --consumer billing")).exits(0);
     world.run().exits(0);
     assert_eq!(world.live().len(), 1);
     let history = world.keyrota(&format!("credential history {path} --output json")).exits(0).objects();
-    assert!(history.iter().any(|line| line["by"] == "billing" && line["why"] == "read it"));
+    let read = history.iter().find(|line| line["by"] == "billing" && line["why"] == "read it").unwrap();
+    // By the issuer's clock, which is six days ahead of ours.
+    let released = history.iter().find(|line| line["what"] == "release").unwrap();
+    assert!(read["at"].as_str().unwrap() >= released["at"].as_str().unwrap(), "{read} {released}");
     let again = world.keyrota(&format!("secret get {path} --field client_id --consumer billing")).exits(0);
     assert_eq!(again.stderr, "");
     let unknown = world.keyrota(&format!("secret get {path} --field client_id --consumer biling")).exits(0);

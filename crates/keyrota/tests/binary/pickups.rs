@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+#[cfg(target_os = "linux")]
+use crate::world::Terminal;
 use crate::world::World;
 
 #[test]
@@ -20,8 +22,15 @@ fn a_code_takes_a_secret_once_and_it_is_on_record_who_did() {
     let wrong = world.keyrota_reads("secret pickup take", &code[..20]).exits(1);
     assert!(wrong.stderr.contains("nothing waits to be picked up"), "{}", wrong.stderr);
 
-    let taken =
-        world.keyrota_reads("secret pickup take --by milo --field client_secret", &format!("{code}\n")).exits(0);
+    // A slip of the fingers spends nothing.
+    let slip = world.keyrota_reads("secret pickup take --by milo --field clientsecret", &code).exits(1);
+    assert!(slip.stderr.contains("it has `client_id`, `client_secret`"), "{}", slip.stderr);
+    // Arguments are there for everybody on the machine to read.
+    world.keyrota(&format!("secret pickup take {code}")).exits(2);
+
+    let taken = world
+        .keyrota_reads("secret pickup take --by milo --field client_secret", &format!("{code}\nand more\n"))
+        .exits(0);
     let new = world.live().into_iter().find(|one| one.name.ends_with("_new")).unwrap();
     assert_eq!(taken.stdout.trim(), new.client_secret);
     let again = world.keyrota_reads("secret pickup take --by eve", &code).exits(1);
@@ -40,4 +49,32 @@ fn a_code_takes_a_secret_once_and_it_is_on_record_who_did() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
         assert!(!bytes.windows(20).any(|window| window == &code.as_bytes()[3..23]));
     }
+}
+
+/// What is typed at a terminal stays there: a code ends with Enter, a document with an empty line.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_shows_nothing_of_what_is_typed() {
+    let world = World::new("--consumer-orgs 1 --apps 1 --age 95d");
+    world.keyrota("discover").exits(0);
+    let mut terminal = Terminal::open(&world, "secret put acme/key --by vera");
+    terminal.read_until("an empty line. Nothing is shown.");
+    terminal.types("{ \"client_id\": \"known-7\",\n  \"client_secret\": \"canary-7\" }\n\n");
+    let shown = terminal.ends_with(0);
+    assert!(shown.contains("version 1 of acme/key is current"), "{shown}");
+    assert!(!shown.contains("canary-7"), "{shown}");
+
+    let code = world.keyrota("secret pickup create acme/key").exits(0).stdout.trim().to_owned();
+    let mut terminal = Terminal::open(&world, "secret pickup take --by milo --field client_secret");
+    terminal.read_until("The code, then Enter. Nothing is shown.");
+    terminal.types(&format!("{code}\n"));
+    let shown = terminal.ends_with(0);
+    assert!(shown.contains("canary-7") && !shown.contains(&code), "{shown}");
+
+    let path = world.live()[0].path();
+    let mut terminal = Terminal::open(&world, &format!("credential import {path}"));
+    terminal.read_until("an empty line. Nothing is shown.");
+    terminal.types("{ \"client_secret\": canary-8 }\n\n");
+    let shown = terminal.ends_with(2);
+    assert!(shown.contains("it is not one JSON object of texts") && !shown.contains("canary-8"), "{shown}");
 }

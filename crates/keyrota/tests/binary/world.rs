@@ -287,3 +287,51 @@ expect = 200
         self.calls().iter().filter(is_write).map(line).collect()
     }
 }
+
+/// A command at a terminal of its own. What stands on it is what a person sees.
+#[cfg(target_os = "linux")]
+pub(crate) struct Terminal {
+    process: Child,
+    screen: std::process::ChildStdout,
+    shown: String,
+}
+
+#[cfg(target_os = "linux")]
+impl Terminal {
+    /// Arguments as one text. The terminal is that of `script`, which every Linux has.
+    pub(crate) fn open(world: &World, arguments: &str) -> Self {
+        let command = format!("'{BINARY}' --config '{}' {arguments}", world.config().display());
+        let mut process = Command::new("script")
+            .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
+            .current_dir(world.folder())
+            .env("SHELL", "/bin/sh")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let screen = process.stdout.take().unwrap();
+        Self { process, screen, shown: String::new() }
+    }
+
+    #[track_caller]
+    pub(crate) fn read_until(&mut self, text: &str) {
+        while !self.shown.contains(text) {
+            let mut bytes = [0; 256];
+            let read = std::io::Read::read(&mut self.screen, &mut bytes).unwrap();
+            assert!(read > 0, "it ended with: {}", self.shown);
+            self.shown.push_str(&String::from_utf8_lossy(&bytes[..read]));
+        }
+    }
+
+    pub(crate) fn types(&mut self, text: &str) {
+        self.process.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Everything that was shown.
+    #[track_caller]
+    pub(crate) fn ends_with(mut self, code: i32) -> String {
+        std::io::Read::read_to_string(&mut self.screen, &mut self.shown).unwrap();
+        assert_eq!(self.process.wait().unwrap().code(), Some(code), "{}", self.shown);
+        self.shown
+    }
+}

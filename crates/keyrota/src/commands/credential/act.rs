@@ -9,7 +9,7 @@ use engine::{Engine, ImportError, RollbackError, RolledBack, RunRequest};
 use super::{find, open_one};
 use crate::{
     cli::WordArgs,
-    commands::{handed_in::secret_from_stdin, run::report_run, signals::stop_on_signal},
+    commands::{handed_in::secret_from_person, run::report_run, signals::stop_on_signal},
     complaint::{Code, Complaint, Exit},
     progress::progress,
     shell::{Ended, Shell},
@@ -94,7 +94,7 @@ pub(crate) async fn release(shell: &Shell, credential: &str, word: &WordArgs) ->
 }
 
 pub(crate) async fn import(shell: &Shell, credential: &str, word: &WordArgs) -> Ended {
-    let secret = secret_from_stdin()?;
+    let secret = secret_from_person().await?;
     let (_opened, engine, entry) = open_one(shell, credential).await?;
     engine.import(&entry, &secret, &word.by(), &word.reason).await.map_err(|error| match &error {
         ImportError::Trial(source) => {

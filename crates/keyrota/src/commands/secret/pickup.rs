@@ -9,10 +9,10 @@ use secret::{Keyring, Secret, SecretMap};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{embedded, find, get, parse};
+use super::{embedded, field_of, find, get, parse};
 use crate::{
     cli::{PickupCommand, StoreArg, WordArgs},
-    commands::{handed_in::line_from_stdin, relative, rfc3339},
+    commands::{handed_in::line_from_person, relative, rfc3339},
     complaint::{Code, Complaint, Exit},
     config::parse_period,
     shell::{Ended, Shell},
@@ -29,7 +29,7 @@ const WITHIN_LONGEST: Duration = Duration::from_hours(7 * 24);
 pub(super) async fn pickup(shell: &Shell, command: PickupCommand) -> Ended {
     match command {
         PickupCommand::Create { path, within, store, word } => create(shell, &path, &within, &store, &word).await,
-        PickupCommand::Take { code, field, word } => take(shell, code, field.as_deref(), &word).await,
+        PickupCommand::Take { field, word } => take(shell, field.as_deref(), &word).await,
         PickupCommand::List => list(shell).await,
     }
 }
@@ -60,17 +60,14 @@ async fn create(shell: &Shell, path: &str, within: &str, store: &StoreArg, word:
         shell.text(&format!("{}\n", *code))?;
     }
     shell.voice.note(&format!(
-        "whoever has this code takes {path} once, until {}: `keyrota secret pickup take` asks for it on standard input",
+        "whoever has this code takes {path} once, until {}: `keyrota secret pickup take` asks for it",
         rfc3339(expires_at)
     ));
     Ok(Exit::Done)
 }
 
-async fn take(shell: &Shell, code: Option<String>, field: Option<&str>, word: &WordArgs) -> Ended {
-    let code = match code {
-        Some(code) => Zeroizing::new(code),
-        None => line_from_stdin()?,
-    };
+async fn take(shell: &Shell, field: Option<&str>, word: &WordArgs) -> Ended {
+    let code = line_from_person("The code").await?;
     let opened = Opened::open(shell, Access::Commands).await?;
     let pickup = opened.db.pickup(hashed(&opened.keyring, code.trim())).await?.ok_or_else(|| {
         Complaint::new(Code::UnknownSecret, "nothing waits to be picked up with this code")
@@ -80,6 +77,10 @@ async fn take(shell: &Shell, code: Option<String>, field: Option<&str>, word: &W
     let store = StoreArg { store: Some(pickup.store.clone()) };
     let reader = embedded(&opened, &store)?;
     let found = find(&reader, &pickup.path, None).await?;
+    // A code is good once, and no slip of the fingers is to spend it.
+    if let Some(field) = field {
+        field_of(&pickup.path, &found, field)?;
+    }
     // On record before it is shown: whatever happens between the two, nobody has it who is not named.
     match opened.db.take_pickup(&pickup, &word.by(), opened.now()).await {
         Ok(()) => get(shell, &pickup.path, &found, field),

@@ -5,10 +5,10 @@ use domain::Ask;
 use engine::{Engine, TaskError};
 use secret::Secret;
 
-use super::{find, hand_over};
+use super::find;
 use crate::{
     cli::CompleteArgs,
-    commands::credential::go_on,
+    commands::{credential::go_on, handed_in},
     complaint::{Code, Complaint},
     shell::{Ended, Shell},
     wiring::Opened,
@@ -21,8 +21,8 @@ pub(crate) async fn complete(shell: &Shell, args: &CompleteArgs) -> Ended {
         return Err(refused(&task, &TaskError::Ended));
     }
     let content = match (&args.file, &task.ask) {
-        (Some(file), _) => Some(hand_over::from_file(file)?),
-        (None, Ask::Issue { .. }) => Some(hand_over::from_person().await?),
+        (Some(file), _) => Some(handed_in::from_file(file).map_err(unreadable)?),
+        (None, Ask::Issue { .. }) => Some(handed_in::from_person().await.map_err(unreadable)?),
         (None, Ask::Revoke { .. }) => None,
     };
     let opened = Opened::open(shell, Access::Engine).await?;
@@ -36,6 +36,14 @@ pub(crate) async fn complete(shell: &Shell, args: &CompleteArgs) -> Ended {
         Ask::Revoke { .. } => "it counts as removed, and is still to be proved dead",
     });
     go_on(shell, &engine, &task.credential).await
+}
+
+fn unreadable(complaint: Complaint) -> Complaint {
+    let complaint = complaint.state("nothing was changed; the task waits");
+    match complaint.code {
+        Code::Input => complaint.hint("name its file with `--file FILE`, or give it on standard input"),
+        _ => complaint,
+    }
 }
 
 /// Where nothing here could prove a removal, somebody has to answer for it by name.
