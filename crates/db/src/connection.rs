@@ -20,11 +20,22 @@ pub(crate) enum Purpose {
 }
 
 pub(crate) fn open(path: &Path, purpose: Purpose, file: FileAccess) -> Result<Connection, rusqlite::Error> {
-    let access = match file {
-        FileAccess::Writable => OpenFlags::SQLITE_OPEN_READ_WRITE,
-        FileAccess::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | match file {
+            FileAccess::Writable | FileAccess::Alone => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            FileAccess::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            FileAccess::Fixed => OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI,
+        };
+    let connection = match file {
+        FileAccess::Fixed => Connection::open_with_flags(immutable(path), flags)?,
+        _ => Connection::open_with_flags(path, flags)?,
     };
-    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    if file == FileAccess::Alone {
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        // Before the first look, or the index would be a file all the same.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    }
     configure(&connection)?;
     if purpose == Purpose::Read {
         connection.pragma_update(None, "query_only", true)?;
@@ -38,11 +49,42 @@ pub(crate) fn keep_log(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.pragma_update(None, "journal_mode", "WAL")
 }
 
-/// Whether the process may write the file at all.
+/// How the process may use the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileAccess {
     Writable,
     ReadOnly,
+    /// For reading where nothing can be written: the index of the log is in memory, so that nobody else can use the
+    /// file meanwhile, not even by a second connection of this process.
+    Alone,
+    /// For reading on a disk that nobody can write to. The log is not looked at.
+    Fixed,
+}
+
+impl FileAccess {
+    /// Whether a second connection of the same process can be opened beside the first.
+    pub(crate) fn is_shared(self) -> bool {
+        self != Self::Alone
+    }
+}
+
+/// Whether a reader failed because the index of the log, a file beside it, could not be made or opened.
+pub(crate) fn lacks_index(error: &rusqlite::Error) -> bool {
+    use ErrorCode::{CannotOpen, ReadOnly, SystemIoFailure};
+
+    matches!(error.sqlite_error_code(), Some(CannotOpen | ReadOnly | SystemIoFailure))
+}
+
+/// As SQLite wants to hear that a file does not change.
+fn immutable(path: &Path) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'-' | b'_' | b'.' | b'~' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => uri.push(char::from(*byte)),
+            _ => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri + "?immutable=1"
 }
 
 pub(crate) fn open_in_memory() -> Result<Connection, rusqlite::Error> {

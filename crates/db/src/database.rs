@@ -66,8 +66,11 @@ impl Db {
     /// [`OpenError::Damaged`] and [`OpenError::Newer`] for everybody. None of them changes the file.
     pub fn open(data_dir: &Path, access: Access) -> Result<Self, OpenError> {
         let (place, main) = open::prepare(data_dir, access)?;
+        if !place.file.is_shared() {
+            return Ok(Self::on_one(main, place));
+        }
         let (writer, reader) = match place.file {
-            FileAccess::ReadOnly => (None, main),
+            FileAccess::ReadOnly | FileAccess::Fixed | FileAccess::Alone => (None, main),
             FileAccess::Writable => {
                 let reader = open::open(&place.path, Purpose::Read, FileAccess::Writable)?;
                 let thread = WriterThread::start(Writer::new(main))
@@ -85,9 +88,12 @@ impl Db {
     /// As [`Db::open`].
     pub fn open_inline(data_dir: &Path, access: Access) -> Result<Self, OpenError> {
         let (place, connection) = open::prepare(data_dir, access)?;
-        Ok(Self {
-            engine: Engine::Inline { writer: Mutex::new(Writer::new(connection)), fates: None, _place: Some(place) },
-        })
+        Ok(Self::on_one(connection, place))
+    }
+
+    fn on_one(connection: Connection, place: Place) -> Self {
+        let writer = Mutex::new(Writer::new(connection));
+        Self { engine: Engine::Inline { writer, fates: None, _place: Some(place) } }
     }
 
     /// A database that lives as long as this value, on the caller's thread. For tests and simulations.
@@ -207,6 +213,20 @@ impl Db {
                 answer
             }
         }
+    }
+
+    /// Whether a write comes through, down to the disk. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub async fn try_write(&self) -> Result<(), WriteError> {
+        // A row that is the same before and after would not be written at all.
+        let unit = Unit::new().run("INSERT INTO schema_version (number) VALUES (0)", values![], Rows::Exactly(1)).run(
+            "DELETE FROM schema_version WHERE number = 0",
+            values![],
+            Rows::Exactly(1),
+        );
+        self.write(unit).await
     }
 
     /// The data key as it was stored; `None` in a database that has never sealed anything.

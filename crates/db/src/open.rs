@@ -19,6 +19,8 @@ const FILE_NAME: &str = "keyrota.db";
 /// A database is made under this name and renamed when it is complete, so that an empty `keyrota.db` is never taken
 /// for a new one.
 const NEW_FILE_NAME: &str = "keyrota.db.new";
+/// What SQLite puts beside a file while it writes to it.
+const COMPANIONS: [&str; 3] = ["-journal", "-wal", "-shm"];
 /// Up to this size the whole file is checked at start; that takes less than a second. Beyond it damage is noticed
 /// when it is met.
 const CHECKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -51,9 +53,9 @@ pub(crate) fn prepare(data_dir: &Path, access: Access) -> Result<(Place, Connect
             if !path.exists() {
                 return Err(OpenError::Missing { path });
             }
-            let connection = open(&path, Purpose::Read, FileAccess::ReadOnly)?;
+            let (connection, file) = open_to_read(&path).map_err(|error| failed(&path, error))?;
             match schema(&path, &connection)? {
-                migrate::KNOWN => Ok((Place { path, file: FileAccess::ReadOnly, _lock: None }, connection)),
+                migrate::KNOWN => Ok((Place { path, file, _lock: None }, connection)),
                 found => Err(OpenError::Older { found, known: migrate::KNOWN }),
             }
         }
@@ -85,7 +87,34 @@ pub(crate) fn open(path: &Path, purpose: Purpose, file: FileAccess) -> Result<Co
     connection::open(path, purpose, file).map_err(|error| failed(path, error))
 }
 
+/// Readers share an index of the log, a file that the first of them makes. Where there is no room for it, or no way to
+/// write at all, the database can still be read.
+fn open_to_read(path: &Path) -> Result<(Connection, FileAccess), rusqlite::Error> {
+    let opened = |file| {
+        let connection = connection::open(path, Purpose::Read, file)?;
+        // The log is met with the first look.
+        migrate::version(&connection)?;
+        Ok((connection, file))
+    };
+    let why = match opened(FileAccess::ReadOnly) {
+        Err(why) if connection::lacks_index(&why) => why,
+        answer => return answer,
+    };
+    let other = if is_on_read_only_disk(path) { FileAccess::Fixed } else { FileAccess::Alone };
+    // What comes without the log is what was written last only where the log is empty.
+    if other == FileAccess::Fixed && fs::metadata(with_suffix(path, "-wal")).is_ok_and(|log| log.len() > 0) {
+        return Err(why);
+    }
+    opened(other).map_err(|_| why)
+}
+
+fn is_on_read_only_disk(path: &Path) -> bool {
+    let opened = OpenOptions::new().write(true).open(path);
+    opened.is_err_and(|error| error.kind() == io::ErrorKind::ReadOnlyFilesystem)
+}
+
 fn create_or_update(data_dir: &Path, path: &Path, _lock: &EngineLock) -> Result<Connection, OpenError> {
+    discard_unfinished(data_dir)?;
     if !path.exists() {
         create(data_dir, path)?;
     }
@@ -98,14 +127,11 @@ fn create_or_update(data_dir: &Path, path: &Path, _lock: &EngineLock) -> Result<
     Ok(connection)
 }
 
-fn create(data_dir: &Path, path: &Path) -> Result<(), OpenError> {
-    let log = with_suffix(path, "-wal");
-    if log.exists() {
-        let reason = format!("the file is gone, but its log {} is there", log.display());
-        return Err(OpenError::Damaged { path: path.to_owned(), reason });
-    }
+/// What an interrupted creation left is never believed, and never kept: the disk may be full of it.
+fn discard_unfinished(data_dir: &Path) -> Result<(), OpenError> {
     let new = data_dir.join(NEW_FILE_NAME);
-    for leftover in [new.clone(), with_suffix(&new, "-wal"), with_suffix(&new, "-shm")] {
+    let leftovers = COMPANIONS.iter().map(|suffix| with_suffix(&new, suffix)).chain([new.clone()]);
+    for leftover in leftovers {
         match fs::remove_file(&leftover) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
                 return Err(OpenError::File { path: leftover, what: "removed", source });
@@ -113,21 +139,41 @@ fn create(data_dir: &Path, path: &Path) -> Result<(), OpenError> {
             _ => {}
         }
     }
+    Ok(())
+}
+
+fn create(data_dir: &Path, path: &Path) -> Result<(), OpenError> {
+    let log = with_suffix(path, "-wal");
+    if log.exists() {
+        let reason = format!("the file is gone, but its log {} is there", log.display());
+        return Err(OpenError::Damaged { path: path.to_owned(), reason });
+    }
+    let new = data_dir.join(NEW_FILE_NAME);
+    let made = make(&new).and_then(|()| {
+        fs::rename(&new, path).and_then(|()| sync_dir(data_dir)).map_err(|source| OpenError::File {
+            path: path.to_owned(),
+            what: "created",
+            source,
+        })
+    });
+    if made.is_err() {
+        // The next opening removes what stays.
+        discard_unfinished(data_dir).ok();
+    }
+    made
+}
+
+/// Without a log: the commit then says whether the file itself was written and synced. A log is moved into the file
+/// when the connection closes, and whether that came through nobody is told.
+fn make(new: &Path) -> Result<(), OpenError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     private(&mut options);
-    options.open(&new).map_err(|source| OpenError::File { path: new.clone(), what: "created", source })?;
+    options.open(new).map_err(|source| OpenError::File { path: new.to_owned(), what: "created", source })?;
 
-    let connection = open(&new, Purpose::Write, FileAccess::Writable)?;
-    connection::keep_log(&connection).map_err(|error| failed(&new, error))?;
-    migrate::migrate(&connection).map_err(|fault| fault_at(&new, fault))?;
-    // Closing the last connection moves the log into the file, synced, and removes the log.
-    connection.close().map_err(|(_, error)| failed(&new, error))?;
-    fs::rename(&new, path).and_then(|()| sync_dir(data_dir)).map_err(|source| OpenError::File {
-        path: path.to_owned(),
-        what: "created",
-        source,
-    })
+    let connection = open(new, Purpose::Write, FileAccess::Writable)?;
+    migrate::migrate(&connection).map_err(|fault| fault_at(new, fault))?;
+    connection.close().map_err(|(_, error)| failed(new, error))
 }
 
 fn create_dir(data_dir: &Path) -> Result<(), OpenError> {

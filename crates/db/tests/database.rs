@@ -296,6 +296,69 @@ fn an_interrupted_creation_is_begun_anew() {
 }
 
 #[test]
+fn what_an_interrupted_creation_left_does_not_stay() {
+    let dir = TempDir::new().unwrap();
+    drop(Db::open(dir.path(), Access::Engine).unwrap());
+    let leftovers = ["keyrota.db.new", "keyrota.db.new-journal", "keyrota.db.new-wal", "keyrota.db.new-shm"];
+    for name in leftovers {
+        fs::write(dir.path().join(name), b"half a database").unwrap();
+    }
+    let db = Db::open(dir.path(), Access::Engine).unwrap();
+    assert_eq!(wait(db.wrapped_key()), Ok(None));
+    assert!(leftovers.iter().all(|name| !dir.path().join(name).exists()));
+}
+
+/// As on a full disk: the index of the log cannot be made. What stands in the log alone is read all the same.
+#[cfg(unix)]
+#[test]
+fn a_reader_does_without_an_index() {
+    let (dir, copy) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    wait(async {
+        let db = with_notes(&dir).await;
+        db.write(note(1)).await.unwrap();
+        for name in ["keyrota.db", "keyrota.db-wal"] {
+            fs::copy(dir.path().join(name), copy.path().join(name)).unwrap();
+        }
+        // SQLite follows no link here.
+        std::os::unix::fs::symlink("nowhere", copy.path().join("keyrota.db-shm")).unwrap();
+        let log = fs::read(copy.path().join("keyrota.db-wal")).unwrap();
+        assert!(!log.is_empty());
+
+        let reader = Db::open(copy.path(), Access::ReadOnly).unwrap();
+        assert_eq!(count(&reader).await, 1);
+        let mut ids: Vec<i64> = Vec::new();
+        let scanned = reader.scan("SELECT id FROM note", values![], |row| {
+            ids.push(row.get(0)?);
+            Ok(())
+        });
+        assert_eq!((scanned, ids), (Ok(()), vec![1]));
+        assert_eq!(reader.write(note(2)).await, Err(WriteError::Database(Fault::ReadOnly)));
+        drop(reader);
+        assert!(fs::read(copy.path().join("keyrota.db-wal")).unwrap() == log, "the log was changed");
+        assert!(matches!(Db::open(copy.path(), Access::Engine), Err(OpenError::Database(_))));
+    });
+}
+
+#[test]
+fn a_trial_of_writing_reaches_the_disk_and_changes_nothing() {
+    let dir = TempDir::new().unwrap();
+    wait(async {
+        let db = with_notes(&dir).await;
+        let logged = || fs::metadata(dir.path().join("keyrota.db-wal")).unwrap().len();
+        let (before, schema) = (logged(), schema_numbers(&db).await);
+        db.try_write().await.unwrap();
+        assert!(logged() > before, "nothing was written");
+        assert_eq!(schema_numbers(&db).await, schema);
+        let reader = Db::open(dir.path(), Access::ReadOnly).unwrap();
+        assert_eq!(reader.try_write().await, Err(WriteError::Database(Fault::ReadOnly)));
+    });
+}
+
+async fn schema_numbers(db: &Db) -> Vec<i64> {
+    db.rows("SELECT number FROM schema_version", values![], |row| row.get(0)).await.unwrap()
+}
+
+#[test]
 fn a_newer_schema_is_refused() {
     let dir = TempDir::new().unwrap();
     wait(async {
