@@ -18,6 +18,7 @@ use super::{
     pointer::{self, Item, Pointer},
     request::Request,
     template::{self, Fillings},
+    together::Together,
 };
 
 /// What a credential is called where the platform has no word for it.
@@ -46,6 +47,8 @@ pub(super) struct List {
     only: Vec<(Pointer, Vec<Value>)>,
     next: Option<Pointer>,
     first_page: u32,
+    /// Narrow looks where only the whole list tells.
+    looks: Together<Listing>,
 }
 
 #[derive(Debug)]
@@ -89,6 +92,7 @@ impl List {
             only: only.collect::<Result<_, _>>()?,
             next: answer.next.map(|text| pointer("list.next", &text)).transpose()?,
             first_page: answer.first_page.unwrap_or(1),
+            looks: Together::default(),
         })
     }
 
@@ -143,11 +147,17 @@ impl List {
             let (found, at) = self.of_app(client, &Value::Null, &place).await?;
             return Ok(Listing { found, at, ..Listing::default() });
         }
+        let whole = self.looks.read(|| self.whole(client)).await?;
+        let found = whole.found.iter().filter(|found| found.locator == subject.locator).cloned().collect();
+        Ok(Listing { found, at: whole.at, ..Listing::default() })
+    }
+
+    async fn whole(&self, client: &Client) -> Result<Listing, DriverError> {
         let mut all = Listing::default();
         let mut pages = self.pages(client);
         while let Some(page) = pages.try_next().await? {
             all.at = all.at.or(page.at);
-            all.found.extend(page.found.into_iter().filter(|found| found.locator == subject.locator));
+            all.found.extend(page.found);
         }
         Ok(all)
     }

@@ -22,6 +22,7 @@ mod session;
 mod template;
 #[cfg(test)]
 mod tests;
+mod together;
 pub mod twin;
 mod twin_options;
 

@@ -4,7 +4,7 @@ use domain::{CredentialId, Handle, Marker, RotationId};
 use driver::{
     AttemptKey, DriverError, Effect, Found, IssueRequest, Issuer, Kind, Listing, Lookup, Scope, Subject, Ticket, Trial,
 };
-use futures_util::TryStreamExt;
+use futures_util::{TryStreamExt, future::join_all};
 use secret::{Secret, SecretMap};
 
 use super::configure;
@@ -65,6 +65,19 @@ async fn pages_follow_the_link_of_the_platform_itself() {
     let names: Vec<_> = found.iter().map(|one| (one.names.join("/"), one.handle.to_string())).collect();
     assert_eq!(names, [("a/key".to_owned(), "1".to_owned()), ("b/key".to_owned(), "2".to_owned())]);
     assert_eq!(script.asked()[1].url.as_str(), "https://x.example.com/v1/keys?after=1");
+}
+
+/// Twenty walks that look at the same time are no twenty listings; but none is told what held before it began.
+#[tokio::test]
+async fn narrow_looks_share_the_next_listing_where_only_the_whole_tells() {
+    const ONE: &str = r#"{"data": [{"app": "s/1", "id": 1, "made": 1}, {"app": "other", "id": 9, "made": 1}]}"#;
+    const TWO: &str = r#"{"data": [{"app": "s/1", "id": 1, "made": 1}, {"app": "s/1", "id": 2, "made": 2}]}"#;
+    let (issuer, script) = configure(&format!("{BARE}{LIST}"), &[(200, ONE), (200, TWO), (200, ONE)]).unwrap();
+    let looks = join_all((0..20).map(|_| all(&*issuer, Scope::Siblings(subject())))).await;
+    let found: Vec<usize> = looks.into_iter().map(|look| look.unwrap().len()).collect();
+    assert_eq!((found[0], &found[1..]), (1, &[2; 19][..]), "the first listing began before the others came");
+    assert_eq!(script.asked().len(), 2);
+    assert_eq!(all(&*issuer, Scope::Siblings(subject())).await.unwrap().len(), 1, "nothing is kept");
 }
 
 #[tokio::test]
