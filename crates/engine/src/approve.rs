@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
-use domain::{Observed, Policy, Timestamp};
+use domain::{Observed, Timestamp};
 use secret::Keyring;
+
+use crate::Applied;
 
 /// One line of a plan: the next step of one credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +21,18 @@ pub struct PlannedLine {
 
 /// A digest of what a plan for this credential rests on. Two are equal as long as nothing that matters has moved;
 /// mere looking (usage asked, proofs renewed, time passed) does not count.
-pub fn estate_digest(keyring: &Keyring, policy: &Policy, observed: &Observed) -> String {
+pub fn estate_digest(keyring: &Keyring, applied: &Applied, observed: &Observed) -> String {
+    let policy = &applied.policy;
     let mut text = format!("{}\n{:?}\n", observed.credential, (&observed.name, &observed.title, observed.parent));
     let wanted = (&policy.name, policy.mode, policy.retire_when, &policy.deliver);
     let durations = (policy.rotate_after, policy.overlap, policy.quiet_for, policy.retire_after);
     // Writing into a string cannot fail.
-    let _ = writeln!(text, "{wanted:?} {durations:?}");
+    let _ = writeln!(text, "{wanted:?} {durations:?} {:?}", policy.consumers);
+    let _ = writeln!(text, "{:?}", applied.probe.as_ref().map(|probe| probe.in_full()));
+    for place in applied.places.iter() {
+        let form = place.form.as_ref().map(|form| form.in_full());
+        let _ = writeln!(text, "{:?}", (form, &place.environment, &place.read_as));
+    }
     let _ = writeln!(text, "{:?} {:?} {}", observed.hold, observed.name_taken, observed.stray);
     for version in &observed.versions {
         let names = (version.number, &version.handle, &version.name, &version.title);

@@ -80,6 +80,10 @@ pub trait FormTemplate: Send + Sync + Debug {
     /// # Errors
     /// A sentence that names the field and never its content.
     fn render(&self, secret: &SecretMap) -> Result<(SecretMap, Form), String>;
+
+    /// Everything that it says: two that render differently read differently. For digests alone, since a constant in
+    /// it may be secret.
+    fn in_full(&self) -> String;
 }
 
 /// How one consumer is told of a new version. Telling twice does no harm.

@@ -326,6 +326,10 @@ impl ProbeTemplate for VerifyConfig {
         Self::request(self, secret).map_err(|error| error.to_string())
     }
 
+    fn in_full(&self) -> String {
+        Self::in_full(self)
+    }
+
     fn expect(&self) -> u16 {
         self.expect
     }

@@ -119,7 +119,7 @@ fn line(
         reason: planned.reason.word(),
         message: planned.reason.to_string(),
         not_before: planned.not_before,
-        digest: estate_digest(keyring, &applied.policy, observed),
+        digest: estate_digest(keyring, applied, observed),
     })
 }
 

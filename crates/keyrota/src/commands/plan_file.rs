@@ -44,7 +44,7 @@ struct FileLine {
     digest: String,
 }
 
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 pub(crate) fn read_plan(file: &Path, keyring: &Keyring) -> Result<PlanFile, Complaint> {
     let unreadable = |cause: String| {
@@ -143,7 +143,7 @@ impl PlanFile {
         engine.survey(|surveyed| {
             let observed = &surveyed.entry.observed;
             if let Some((_, applied)) = &surveyed.planned {
-                now.insert(observed.credential.to_string(), estate_digest(keyring, &applied.policy, observed));
+                now.insert(observed.credential.to_string(), estate_digest(keyring, applied, observed));
             }
         })?;
         let moved: Vec<&str> = self

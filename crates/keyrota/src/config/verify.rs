@@ -53,6 +53,12 @@ impl VerifyConfig {
         Ok(Self { url, method, expect, headers })
     }
 
+    /// For digests alone.
+    pub(crate) fn in_full(&self) -> String {
+        let Self { url, method, expect, headers } = self;
+        format!("{} {url} {headers:?} {expect}", method.as_str())
+    }
+
     /// The call with the secret filled in.
     pub(crate) fn request(&self, secret: &SecretMap) -> Result<HttpRequest, ProbeError> {
         let mut request = HttpRequest::new(self.method, self.url.clone());

@@ -64,6 +64,7 @@ fn a_plan_names_what_is_due_and_changes_nothing() {
 #[test]
 fn nothing_due_is_no_line_and_until_looks_ahead() {
     let world = World::new("--consumer-orgs 1 --apps 2 --age 30d");
+    world.keyrota("discover").exits(0);
     let plan = world.keyrota("plan").exits(0);
     assert_eq!((plan.stdout.as_str(), plan.stderr.as_str()), ("", "note: nothing is due or under way\n"));
     let plan = world.keyrota("plan --output json").exits(0);
@@ -131,6 +132,35 @@ fn a_plan_is_refused_when_the_estate_has_moved() {
         let (_, file) = plan_out(&world, "");
         carry_out(&world, &file).exits(0);
     }
+}
+
+/// Who approved where it goes and how it is tried did not approve another place or another trial.
+#[test]
+fn a_plan_is_refused_when_what_it_rests_on_was_configured_anew() {
+    let world = World::new("--consumer-orgs 1 --apps 1 --age 95d");
+    let (_, file) = plan_out(&world, "");
+    let deliver = r#"deliver = [{ store = "local", path = "apic/{consumer_org}/{app}/{credential}""#;
+    for (from, to) in [
+        ("expect = 200", "expect = 204"),
+        ("/ping\"", "/ping?all\""),
+        ("\"{client_secret}\"", "\"x{client_secret}\""),
+        (deliver, &format!("{deliver}, fields = {{ ID = \"{{client_id}}\" }}")),
+        (deliver, &format!("{deliver}, read_as = \"local\"")),
+        (deliver, &format!("consumers = [{{ name = \"shop\" }}]\n{deliver}")),
+        ("name = \"local\"", "name = \"local\"\nenvironment = \"prod\""),
+    ] {
+        world.reconfigure(from, to);
+        eprintln!("{to}");
+        check_refused(&world, &file, 1, "KR0603");
+        world.reconfigure(to, from);
+    }
+    carry_out(&world, &file).exits(0);
+
+    let (_, file) = plan_out(&world, "");
+    let earlier = fs::read_to_string(&file).unwrap().replace("\"keyrota_plan\": 3", "\"keyrota_plan\": 2");
+    fs::write(&file, earlier).unwrap();
+    let refused = carry_out(&world, &file).exits(2);
+    assert!(refused.stderr.contains("its format is 2, this release reads 3"), "{}", refused.stderr);
 }
 
 /// A plan that cannot be compared with the estate is not carried out on the word of an old listing.
@@ -201,6 +231,7 @@ fn a_policy_that_leaves_it_to_others_begins_nothing() {
     for (mode, exit, said) in [("notify", 3, "due, and its owner replaces it"), ("observe", 0, "error")] {
         let world = World::with_policy("--consumer-orgs 1 --apps 2 --age 95d", &format!("mode = \"{mode}\""));
         let before = world.live();
+        world.keyrota("discover").exits(0);
         let run = world.keyrota("run --once").exits(exit);
         assert_eq!(run.stderr.lines().filter(|line| line.contains(said)).count(), run.stderr.lines().count());
         assert!(world.writes().is_empty());

@@ -299,6 +299,10 @@ impl ProbeTemplate for Ping {
         Ok(request)
     }
 
+    fn in_full(&self) -> String {
+        self.0.to_string()
+    }
+
     fn expect(&self) -> u16 {
         200
     }
