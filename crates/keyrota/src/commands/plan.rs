@@ -10,11 +10,11 @@ use serde_json::json;
 
 use super::{
     discover::tell_observations,
-    plan_file::{PlanFile, read_plan},
+    plan_file::{PlanFile, named, read_plan},
     relative, rfc3339, selector, tell_nobody,
 };
 use crate::{
-    cli::{PlanArgs, who},
+    cli::PlanArgs,
     complaint::{Code, Complaint, Exit},
     config::parse_period,
     progress::progress,
@@ -24,8 +24,9 @@ use crate::{
 
 pub(crate) async fn plan(shell: &Shell, args: &PlanArgs) -> Ended {
     if let Some(file) = &args.approve {
-        return approve(shell, file, &who(args.by.as_deref())).await;
+        return approve(shell, file, &named(args.by.as_deref())?).await;
     }
+    let by = named(args.by.as_deref())?;
     let selector = selector(args.selector.as_deref())?;
     let until = args.until.as_deref().map(period).transpose()?;
     let access = if args.stored { Access::ReadOnly } else { Access::Engine };
@@ -50,18 +51,22 @@ pub(crate) async fn plan(shell: &Shell, args: &PlanArgs) -> Ended {
         }
     }
     if let Some(file) = &args.out {
-        PlanFile::of(&planned.lines, &who(args.by.as_deref())).write(file, &opened.keyring)?;
-        shell.voice.note(&format!("the plan is in {}; `keyrota run --once --plan` carries it out", file.display()));
+        let plan = PlanFile::of(&planned.lines, &by);
+        let next = plan.next(&opened.config, file);
+        plan.write(file, &opened.keyring)?;
+        shell.voice.note(&format!("the plan is in {}; {next}", file.display()));
     }
-    Ok(exit)
+    // Not the larger of the two: what failed is worse than what wants attention.
+    Ok(if looked.troubles.is_empty() { exit } else { Exit::Failed })
 }
 
 /// Puts a second name under a plan. Whoever made it cannot be that second one.
 async fn approve(shell: &Shell, file: &Path, by: &str) -> Ended {
     let opened = Opened::open(shell, Access::ReadOnly).await?;
     let plan = read_plan(file, &opened.keyring)?.approved_by(by, file)?;
+    let next = plan.next(&opened.config, file);
     plan.write(file, &opened.keyring)?;
-    shell.voice.note(&format!("{by} approved {}; `keyrota run --once --plan` carries it out", file.display()));
+    shell.voice.note(&format!("{by} approved {}; {next}", file.display()));
     Ok(Exit::Done)
 }
 

@@ -10,8 +10,9 @@ use whole_file::Readers;
 
 use super::rfc3339;
 use crate::{
+    cli::who,
     complaint::{Code, Complaint},
-    config::Config,
+    config::{Config, PolicyConfig},
 };
 
 /// A plan that was written to a file, signed by this installation.
@@ -83,15 +84,54 @@ impl PlanFile {
         Self { lines: lines.iter().map(line).collect(), made_by: made_by.to_owned(), approved_by: None }
     }
 
-    /// With a second name under it.
+    /// With a second name under it. Whoever made it cannot be that second one, however the name is written.
     pub(super) fn approved_by(self, by: &str, file: &Path) -> Result<Self, Complaint> {
-        if by == self.made_by {
-            return Err(Complaint::new(Code::PlanStopped, format!("{} cannot be approved by {by}", file.display()))
-                .cause(format!("{by} made it, and four eyes are two people's"))
-                .state("nothing was changed")
-                .hint("have somebody else run `keyrota plan --approve FILE`"));
+        let cannot = |what: String| Complaint::new(Code::PlanStopped, what).state("nothing was changed");
+        if !names_somebody(&self.made_by) {
+            return Err(cannot(format!("{} cannot be approved", file.display()))
+                .cause("it does not say who made it, so nobody can be told from them")
+                .hint("make it again with `keyrota plan --out FILE --by NAME`"));
+        }
+        if !names_somebody(by) {
+            return Err(cannot(format!("{} cannot be approved by {by}", file.display()))
+                .cause("nobody is named, and four eyes are two people's")
+                .hint("say who approves it: `keyrota plan --approve FILE --by NAME`"));
+        }
+        if one_person(by, &self.made_by) {
+            return Err(cannot(format!("{} cannot be approved by {by}", file.display()))
+                .cause(format!("{} made it, and four eyes are two people's", self.made_by))
+                .hint("have somebody else run `keyrota plan --approve FILE --by NAME`"));
         }
         Ok(Self { approved_by: Some(by.to_owned()), ..self })
+    }
+
+    /// Whether two people stand under it. A file of an earlier build may carry a name that is none.
+    fn has_four_eyes(&self) -> bool {
+        let second = self.approved_by.as_deref().filter(|by| names_somebody(by));
+        names_somebody(&self.made_by) && second.is_some_and(|by| !one_person(by, &self.made_by))
+    }
+
+    /// The first credential in it whose policy wants two people, with that policy.
+    fn wants_four_eyes<'a>(&'a self, config: &'a Config) -> Option<(&'a str, &'a PolicyConfig)> {
+        self.lines.iter().find_map(|line| {
+            let credential = domain::CredentialId::parse(&line.credential).ok()?;
+            let policy = config.policies.get(config.policy_index(&credential)?)?;
+            policy.four_eyes.then_some((line.credential.as_str(), policy))
+        })
+    }
+
+    /// What is still missing before the plan in `file` is carried out, as a sentence.
+    pub(super) fn next(&self, config: &Config, file: &Path) -> String {
+        let file = file.display();
+        let run = format!("`keyrota run --once --plan {file}` carries it out");
+        match self.wants_four_eyes(config) {
+            Some((_, policy)) if !self.has_four_eyes() => format!(
+                "the policy `{}` wants four eyes: somebody else reads it and runs `keyrota plan --approve {file} --by \
+                 NAME`, then {run}",
+                policy.name
+            ),
+            _ => run,
+        }
     }
 
     pub(super) fn write(self, file: &Path, keyring: &Keyring) -> Result<(), Complaint> {
@@ -114,23 +154,17 @@ impl PlanFile {
 
     /// Refuses a plan of one person where a policy wants two.
     pub(crate) fn check_four_eyes(&self, config: &Config) -> Result<(), Complaint> {
-        if self.approved_by.is_some() {
+        if self.has_four_eyes() {
             return Ok(());
         }
-        for line in &self.lines {
-            let credential = domain::CredentialId::parse(&line.credential).ok();
-            let policy = credential.and_then(|id| config.policies.get(config.policy_index(&id)?));
-            if let Some(policy) = policy.filter(|policy| policy.four_eyes) {
-                return Err(Complaint::new(Code::PlanStopped, "the plan is approved by nobody but who made it")
-                    .cause(format!(
-                        "{} made it, and the policy `{}` of {} wants four eyes",
-                        self.made_by, policy.name, line.credential
-                    ))
-                    .state("nothing was changed")
-                    .hint("have somebody else read it and run `keyrota plan --approve FILE`"));
-            }
-        }
-        Ok(())
+        let Some((credential, policy)) = self.wants_four_eyes(config) else { return Ok(()) };
+        Err(Complaint::new(Code::PlanStopped, "the plan is approved by nobody but who made it")
+            .cause(format!(
+                "{} made it, and the policy `{}` of {credential} wants four eyes",
+                self.made_by, policy.name
+            ))
+            .state("nothing was changed")
+            .hint("have somebody else read it and run `keyrota plan --approve FILE --by NAME`"))
     }
 
     pub(crate) fn credentials(&self) -> impl Iterator<Item = String> {
@@ -163,6 +197,32 @@ impl PlanFile {
             .state("nothing was changed")
             .hint("make the plan again with `keyrota plan --out FILE`, and read it again"))
     }
+}
+
+/// The one who makes or approves a plan. What is said must be a name.
+pub(super) fn named(by: Option<&str>) -> Result<String, Complaint> {
+    let by = who(by);
+    if by.chars().any(char::is_alphanumeric) {
+        return Ok(by.trim().to_owned());
+    }
+    Err(Complaint::new(Code::Usage, format!("`{by}` is nobody's name"))
+        .cause("a name has a letter or a digit")
+        .state("nothing was changed")
+        .hint("write `--by NAME`; without it, the user's name on this machine is taken"))
+}
+
+/// Whether it tells who it is; a machine without users leaves a word that could be anybody's.
+fn names_somebody(name: &str) -> bool {
+    name.chars().any(char::is_alphanumeric) && !one_person(name, "somebody")
+}
+
+/// Whether two names are one person's. Letters and digits alone count, of either case: being asked for another name too
+/// often does no harm, and approving one's own plan does.
+fn one_person(one: &str, other: &str) -> bool {
+    let bare = |name: &str| -> String {
+        name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    bare(one) == bare(other)
 }
 
 fn unworded(error: &serde_json::Error) -> Complaint {

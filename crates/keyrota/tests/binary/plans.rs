@@ -250,11 +250,24 @@ fn four_eyes_are_two_peoples() {
     let world = World::with_policy("--consumer-orgs 1 --apps 1 --age 95d", "mode = \"ask\"\nfour_eyes = true");
     let path = world.live()[0].path();
     world.run().exits(3);
-    world.keyrota("plan --out the.plan --by vera").exits(3);
+    let made = world.keyrota("plan --out the.plan --by vera").exits(3);
+    assert!(made.stderr.contains("wants four eyes"), "{}", made.stderr);
+    assert!(made.stderr.contains("`keyrota plan --approve the.plan --by NAME`, then `keyrota run"), "{}", made.stderr);
     let alone = world.keyrota("run --once --plan the.plan").exits(1);
     assert!(alone.stderr.contains("vera made it"), "{}", alone.stderr);
     let herself = world.keyrota("plan --approve the.plan --by vera").exits(1);
     assert!(herself.stderr.contains("four eyes are two people's"), "{}", herself.stderr);
+    for (by, exit) in [("Vera", 1), (" vera ", 1), ("VERA\u{200b}", 1), ("somebody", 1), ("", 2), (" ", 2), ("--", 2)] {
+        let mut approve = world.command("plan --approve the.plan --by");
+        world.perform("plan --approve", approve.arg(by), "").exits(exit);
+        world.keyrota("run --once --plan the.plan").exits(1);
+    }
+    for nobody in ["", "  "] {
+        world.perform("plan --out", world.command("plan --out nobodys.plan --by").arg(nobody), "").exits(2);
+    }
+    assert!(!world.folder().join("nobodys.plan").exists());
+    world.keyrota("plan --out unknown.plan --by somebody").exits(3);
+    world.keyrota("plan --approve unknown.plan --by ada").exits(1);
     assert_eq!(world.live().len(), 1);
 
     // A request of one person is not an approval either.
@@ -265,7 +278,8 @@ fn four_eyes_are_two_peoples() {
     world.keyrota("plan --out the.plan --by vera");
     let made = fs::read_to_string(world.folder().join("the.plan")).unwrap();
     fs::hard_link(world.folder().join("the.plan"), world.folder().join("as.made")).unwrap();
-    world.keyrota("plan --approve the.plan --by ada").exits(0);
+    let approved = world.keyrota("plan --approve the.plan --by ada").exits(0);
+    assert!(approved.stderr.contains("ada approved the.plan; `keyrota run --once --plan the.plan` carries it out"));
     // Approving writes it anew: no moment at which a full disk could leave half a plan.
     assert_eq!(fs::read_to_string(world.folder().join("as.made")).unwrap(), made);
     let text = std::fs::read_to_string(world.folder().join("the.plan")).unwrap();
