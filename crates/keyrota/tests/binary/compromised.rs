@@ -33,6 +33,26 @@ fn a_compromise_in_the_middle_of_an_overlap_ends_it() {
     assert_eq!(world.gateway().ping(&old.client_id, &old.client_secret), 401);
 }
 
+#[test]
+fn a_leak_in_the_future_is_mistyped_and_changes_nothing() {
+    let world = World::new("--consumer-orgs 1 --apps 2 --age 95d");
+    let before = world.live();
+    world.keyrota("discover").exits(0);
+    for (since, said) in
+        [("2199-01-01", "now it is 20"), ("1969-12-31", "is before everything"), ("yesterday", "is no time")]
+    {
+        let refused = world.keyrota(&format!("credential compromised --since {since} --by vera")).exits(2);
+        assert!(refused.stderr.contains(said) && refused.stderr.contains("hint:"), "{}", refused.stderr);
+    }
+    assert_eq!(world.live(), before);
+    assert!(world.writes().is_empty());
+    // The platform's clock may be ahead of ours, and what it has dated is past.
+    world.advance("40d");
+    world.keyrota("discover").exits(0);
+    let tomorrow = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24);
+    world.keyrota(&format!("credential compromised nothing/** --since {tomorrow}")).exits(0);
+}
+
 fn sum(account: &Value) -> u64 {
     account["account"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum()
 }

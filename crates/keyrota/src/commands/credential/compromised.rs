@@ -10,7 +10,7 @@ use super::act::{go_on, replaceable};
 use super::open_one;
 use crate::{
     cli::{CompromisedArgs, WordArgs},
-    commands::{campaign::account, run::report_run, selector, signals::stop_on_signal},
+    commands::{campaign::account, rfc3339, run::report_run, selector, signals::stop_on_signal},
     complaint::{Code, Complaint, Exit},
     config::nearest,
     progress::progress,
@@ -42,7 +42,11 @@ async fn one(shell: &Shell, credential: &str, word: &WordArgs) -> Ended {
 async fn campaign(shell: &Shell, args: &CompromisedArgs) -> Ended {
     let wanted = selector(args.credential.as_deref())?;
     let opened = Opened::open(shell, Access::Engine).await?;
-    let exposure = Exposure { store: args.store.as_deref(), since: args.since.as_deref().map(since).transpose()? };
+    let since = match args.since.as_deref() {
+        Some(text) => Some(since(text, latest_now(&opened).await?)?),
+        None => None,
+    };
+    let exposure = Exposure { store: args.store.as_deref(), since };
     if let Some(store) = exposure.store {
         known_store(&opened, store)?;
     }
@@ -80,14 +84,31 @@ async fn campaign(shell: &Shell, args: &CompromisedArgs) -> Ended {
     }
 }
 
-/// A moment, or a day's beginning, in UTC.
-fn since(text: &str) -> Result<Timestamp, Complaint> {
-    let day = || format!("{text}T00:00:00Z").parse::<Timestamp>();
-    text.parse::<Timestamp>().or_else(|_| day()).map_err(|_| {
-        Complaint::new(Code::Usage, format!("`--since {text}` is no time"))
+/// The time now, or the time of the issuer whose clock is furthest ahead: what it has dated is not in the future.
+async fn latest_now(opened: &Opened) -> Result<Timestamp, Complaint> {
+    let now = opened.now();
+    let states = opened.db.issuer_states().await?;
+    let theirs = states.iter().filter_map(|state| now.saturating_add(state.clock_offset).ok());
+    Ok(theirs.fold(now, Timestamp::max))
+}
+
+/// A moment, or a day's beginning, in UTC. A leak is in the past: a later moment is mistyped, and would expose all that
+/// lives.
+fn since(text: &str, now: Timestamp) -> Result<Timestamp, Complaint> {
+    let refused = |what: &str| {
+        Complaint::new(Code::Usage, format!("`--since {text}` {what}"))
             .state("nothing was changed")
-            .hint("write `2026-11-01` or `2026-11-01T14:00:00Z`")
-    })
+            .hint("write the day or the time of the leak, such as `2026-11-01` or `2026-11-01T14:00:00Z`")
+    };
+    let day = || format!("{text}T00:00:00Z").parse::<Timestamp>();
+    let since = text.parse::<Timestamp>().or_else(|_| day()).map_err(|_| refused("is no time"))?;
+    if since > now {
+        return Err(refused("is in the future").cause(format!("now it is {}", rfc3339(now))));
+    }
+    if since <= Timestamp::UNIX_EPOCH {
+        return Err(refused("is before everything").cause("nothing that Keyrota knows lived then"));
+    }
+    Ok(since)
 }
 
 fn known_store(opened: &Opened, name: &str) -> Result<(), Complaint> {
