@@ -6,6 +6,7 @@
 pub mod aws_secrets_manager;
 pub mod embedded;
 pub mod vault_kv2;
+mod withheld;
 
 use std::{fmt, sync::Arc};
 

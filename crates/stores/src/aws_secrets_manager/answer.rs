@@ -1,7 +1,8 @@
 //! What AWS's answers mean when they are no success, and how a success is read.
 //!
 //! The kind of an error is its `__type`, never the status: every mistake of a client is a 400 there. Most messages are
-//! not quoted: those about signatures repeat the request with its session token, those about parameters the value.
+//! not quoted: those about signatures repeat the request with its session token, those about parameters the value. From
+//! the others, what we sent is taken out: whoever answers may quote it.
 
 use std::{path::Path, time::Duration};
 
@@ -10,6 +11,7 @@ use secret::Secret;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::xml;
+use crate::withheld;
 
 /// AWS's own words are quoted up to here: the ARNs in them are long.
 const MESSAGE_CHARS_MAX: usize = 400;
@@ -84,8 +86,8 @@ fn meaning(code: &str) -> Option<Meaning> {
     })
 }
 
-/// The error for an answer that is no success.
-pub(super) fn refusal(doing: &str, intent: Intent, response: &HttpResponse) -> DriverError {
+/// The error for an answer that is no success. `hide`: the secrets that the request held or was signed with.
+pub(super) fn refusal(doing: &str, intent: Intent, response: &HttpResponse, hide: &[&Secret]) -> DriverError {
     let Some((code, message)) = envelope(response) else {
         // A proxy before AWS speaks, and whether AWS did the work nobody knows.
         let kind = if response.status >= 500 { Kind::Unavailable } else { Kind::Protocol };
@@ -98,7 +100,7 @@ pub(super) fn refusal(doing: &str, intent: Intent, response: &HttpResponse) -> D
     let effect = if meaning.kind == Kind::Unavailable { unknown(intent) } else { Effect::NotApplied };
     let mut text = format!("{doing}: {code}");
     if meaning.quoted && !message.is_empty() {
-        text.push_str(&format!(", \"{}\"", shortened(&message)));
+        text.push_str(&format!(", \"{}\"", shortened(&withheld::without(&message, hide))));
     }
     if clock_differs(&message) {
         text.push_str(", for its time: this machine's clock is wrong");
@@ -211,10 +213,10 @@ mod tests {
 
     #[track_caller]
     fn check(status: u16, body: &str, kind: Kind, effect: Effect, message: &str) {
-        let error = refusal("doing", Intent::Write, &response(status, body));
+        let error = refusal("doing", Intent::Write, &response(status, body), &[]);
         assert_eq!((error.kind, error.effect, error.message.as_str()), (kind, effect, message), "{body}");
         assert_eq!(error.request_id.as_deref(), Some("r-1"));
-        assert_eq!(refusal("doing", Intent::Read, &response(status, body)).effect, Effect::NotApplied);
+        assert_eq!(refusal("doing", Intent::Read, &response(status, body), &[]).effect, Effect::NotApplied);
     }
 
     #[test]
@@ -255,8 +257,19 @@ mod tests {
             "WhoKnows",
         ] {
             let body = format!(r#"{{"__type":"{code}","message":"x-amz-security-token:canary-7f3a"}}"#);
-            let error = refusal("doing", Intent::Write, &response(400, &body));
+            let error = refusal("doing", Intent::Write, &response(400, &body), &[]);
             assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_sent_is_in_no_message_that_is_quoted() {
+        let canary = Secret::from_text("canary-7f3a");
+        for echo in ["canary-7f3a", "{\\\"k\\\":\\\"canary-7f3a\\\"}", "Y2FuYXJ5LTdmM2E="] {
+            let body = format!(r#"{{"__type":"InvalidRequestException","message":"no: {echo}"}}"#);
+            let error = refusal("doing", Intent::Write, &response(400, &body), &[&canary]);
+            assert!(error.message.contains("(..)") && !error.message.contains(echo), "{error}");
+            assert!(!error.message.contains("canary"), "{error}");
         }
     }
 
@@ -264,7 +277,7 @@ mod tests {
     fn a_wrong_clock_is_named() {
         let body =
             r#"{"__type":"InvalidSignatureException","message":"Signature expired: 20260101T000000Z is now earlier"}"#;
-        let error = refusal("doing", Intent::Read, &response(400, body));
+        let error = refusal("doing", Intent::Read, &response(400, body), &[]);
         assert!(error.message.contains("clock"), "{error}");
     }
 

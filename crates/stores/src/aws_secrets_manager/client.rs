@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use driver::{
     Attempts, Body, Clock, DriverError, Effect, Entropy, Http, HttpRequest, HttpResponse, Kind, Method, Ports,
 };
+use secret::Secret;
 use serde::Serialize;
 use url::Url;
 
@@ -92,7 +93,8 @@ impl Client {
             secret_binary: binary,
             version_stages: [label],
         };
-        let response = self.call("PutSecretValue", &doing, Intent::Write, &body).await?;
+        let hide: Vec<&Secret> = value.secrets().collect();
+        let response = self.call_with("PutSecretValue", &doing, Intent::Write, &body, &hide).await?;
         let written: Written = parse(&doing, &response, Effect::Unknown)?;
         if written.version_id != value.version {
             return Err(unexpected(&doing, &response, Effect::Unknown, "the answer is about another version"));
@@ -121,16 +123,34 @@ impl Client {
         intent: Intent,
         body: &impl Serialize,
     ) -> Result<HttpResponse, DriverError> {
+        self.call_with(operation, doing, intent, body, &[]).await
+    }
+
+    /// `hide`: what is secret in the body.
+    async fn call_with(
+        &self,
+        operation: &str,
+        doing: &str,
+        intent: Intent,
+        body: &impl Serialize,
+        hide: &[&Secret],
+    ) -> Result<HttpResponse, DriverError> {
         let body = serde_json::to_vec(body).map_err(|error| DriverError::refused(Kind::Invalid, error.to_string()))?;
         let mut request = HttpRequest::new(Method::Post, self.endpoint.clone())
             .header("content-type", "application/x-amz-json-1.1")
             .header("x-amz-target", format!("secretsmanager.{operation}"));
         request.body = Body(body.into());
-        ATTEMPTS.make(&*self.clock, &*self.entropy, || self.send(doing, intent, &request)).await
+        ATTEMPTS.make(&*self.clock, &*self.entropy, || self.send(doing, intent, &request, hide)).await
     }
 
     /// Once, or twice where the credentials ended meanwhile and others are to be had.
-    async fn send(&self, doing: &str, intent: Intent, request: &HttpRequest) -> Result<HttpResponse, DriverError> {
+    async fn send(
+        &self,
+        doing: &str,
+        intent: Intent,
+        request: &HttpRequest,
+        hide: &[&Secret],
+    ) -> Result<HttpResponse, DriverError> {
         let mut renewed = false;
         loop {
             let credentials = self.login.credentials().await?;
@@ -151,7 +171,8 @@ impl Client {
                 renewed = true;
                 continue;
             }
-            return Err(refusal(doing, intent, &response));
+            let hide: Vec<&Secret> = hide.iter().copied().chain(credentials.secrets()).collect();
+            return Err(refusal(doing, intent, &response, &hide));
         }
     }
 }

@@ -26,6 +26,11 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
+    /// What no message may show.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        [&self.secret_access_key].into_iter().chain(&self.session_token)
+    }
+
     pub(super) fn duplicate(&self) -> Self {
         Self {
             access_key_id: self.access_key_id.clone(),

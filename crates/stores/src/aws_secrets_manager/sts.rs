@@ -16,6 +16,8 @@ use super::{
 };
 
 const VERSION: &str = "2011-06-15";
+/// Of a request, by their names in it.
+const SECRET_FIELDS: [&str; 2] = ["ExternalId", "WebIdentityToken"];
 
 /// Whom AWS takes us for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +109,10 @@ impl Sts {
         if response.is_success() {
             return Ok(response);
         }
-        let mut error = refusal(doing, Intent::Read, &response);
+        let secret = form.iter().filter(|(name, _)| SECRET_FIELDS.contains(name));
+        let sent: Vec<Secret> = secret.map(|(_, value)| Secret::from_text(*value)).collect();
+        let hide: Vec<&Secret> = sent.iter().chain(signer.into_iter().flat_map(Credentials::secrets)).collect();
+        let mut error = refusal(doing, Intent::Read, &response, &hide);
         // A role that is refused is a login that is refused: it concerns everything, not this one secret.
         if matches!(error.kind, Kind::Forbidden | Kind::Invalid | Kind::NotFound) {
             error.kind = Kind::Unauthorized;

@@ -37,6 +37,15 @@ pub(super) enum Payload {
 pub(super) struct Encoded {
     pub payload: Payload,
     pub version: String,
+    fields: SecretMap,
+}
+
+impl Encoded {
+    /// What no message may show: the fields, and the whole that they became.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let (Payload::Text(whole) | Payload::Binary(whole)) = &self.payload;
+        self.fields.iter().map(|(_, value)| value).chain([whole])
+    }
 }
 
 pub(super) fn encode(request: &Delivery<'_>) -> Result<Encoded, DriverError> {
@@ -57,7 +66,7 @@ pub(super) fn encode(request: &Delivery<'_>) -> Result<Encoded, DriverError> {
         Some(_) => Payload::Text(bytes),
         None => Payload::Binary(Secret::from_text(STANDARD.encode(bytes.expose()))),
     };
-    Ok(Encoded { payload, version })
+    Ok(Encoded { payload, version, fields: request.value.duplicate() })
 }
 
 fn attempt(key: &AttemptKey) -> String {

@@ -1,10 +1,12 @@
 //! What the server's answers mean. The status alone does not tell: 400 is also a lost compare-and-set, 404 is also a
 //! version that was taken away, and 429 has three meanings.
 
-use driver::{DriverError, Effect, HttpResponse, Kind};
+use driver::{Body, DriverError, Effect, HttpResponse, Kind};
 use secret::Secret;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use crate::withheld::{self, WITHHELD};
 
 /// The server's own words are quoted up to here: its sentences are shorter, and a page of HTML is no message.
 const MESSAGE_CHARS_MAX: usize = 300;
@@ -25,10 +27,22 @@ pub(super) fn refusal(doing: &str, intent: Intent, response: &HttpResponse, hide
     let words = errors.as_ref().map(|errors| errors.join("; "));
     let kind = kind(response.status, words.as_deref().unwrap_or_default());
     let effect = effect(intent, response.status, errors.as_deref());
-    let words = words.map(|words| without_tokens(&without(words, hide))).filter(|words| !words.is_empty());
+    let words = words.map(|words| without_tokens(&withheld::without(&words, hide))).filter(|words| !words.is_empty());
     let mut error = DriverError::new(kind, effect, describe(doing, response.status, words));
     error.retry_after = response.retry_after();
     error
+}
+
+/// An answer whose words do not repeat these secrets. Tokens of some servers have no prefix to be known by.
+pub(super) fn without(mut response: HttpResponse, hide: &[&Secret]) -> HttpResponse {
+    let Some(mut envelope) = body(&response).filter(|_| !response.is_success()) else { return response };
+    if let Some(Value::Array(errors)) = envelope.get_mut("errors") {
+        for error in errors {
+            *error = Value::String(withheld::without(error.as_str().unwrap_or_default(), hide));
+        }
+        response.body = Body(envelope.to_string().into());
+    }
+    response
 }
 
 /// Reads the body of a success. `effect` is what the request has done if the body cannot be read.
@@ -113,13 +127,6 @@ fn effect(intent: Intent, status: u16, errors: Option<&[String]>) -> Effect {
     }
 }
 
-fn without(mut words: String, hide: &[&Secret]) -> String {
-    for secret in hide.iter().filter_map(|secret| secret.expose_text()).filter(|text| !text.is_empty()) {
-        words = words.replace(secret, "(..)");
-    }
-    words
-}
-
 /// Tokens of Vault and of OpenBao are told by how they begin.
 fn without_tokens(words: &str) -> String {
     const PREFIXES: [&str; 5] = ["hvs.", "hvb.", "hvr.", "s.", "b."];
@@ -127,7 +134,7 @@ fn without_tokens(words: &str) -> String {
         let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
         PREFIXES.iter().any(|prefix| bare.strip_prefix(prefix).is_some_and(|rest| rest.len() >= TOKEN_CHARS_MIN))
     };
-    let shown = |word: &str| if is_token(word) { "(..)".to_owned() } else { word.to_owned() };
+    let shown = |word: &str| if is_token(word) { WITHHELD.to_owned() } else { word.to_owned() };
     words.split(' ').map(shown).collect::<Vec<_>>().join(" ")
 }
 
@@ -150,8 +157,6 @@ fn describe(doing: &str, status: u16, words: Option<String>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use driver::Body;
-
     use super::*;
 
     fn response(status: u16, body: &str) -> HttpResponse {

@@ -14,7 +14,7 @@ use secret::Secret;
 use serde::Serialize;
 
 use super::{
-    answer::{Intent, parse, refusal},
+    answer::{Intent, parse, refusal, without},
     api::{Auth, Envelope, JwtLogin, LoggedIn, RoleLogin, SelfLookup, Unwrapped, Wrapping, WrappingToken},
     client::Server,
     config::{Account, Method, SecretId, Source},
@@ -38,6 +38,11 @@ pub(super) struct Token {
 impl Token {
     pub(super) fn text(&self) -> &str {
         self.secret.expose_text().unwrap_or_default()
+    }
+
+    /// What the server said to it, without the token.
+    pub(super) fn left_out_of(&self, response: HttpResponse) -> HttpResponse {
+        without(response, &[&self.secret])
     }
 
     fn lives(&self, now: Timestamp) -> bool {

@@ -153,7 +153,7 @@ impl Client {
             if let Some(index) = self.index().filter(|_| reading) {
                 sent = sent.header("x-vault-index", index);
             }
-            let response = self.server.send(sent).await?;
+            let response = token.left_out_of(self.server.send(sent).await?);
             match response.status {
                 403 if !logged_in_again => match self.lives(&token).await? {
                     true => return Ok(response),
@@ -196,7 +196,7 @@ impl Client {
     pub(super) async fn look(&self, doing: &str, url: Url) -> Result<Option<HttpResponse>, DriverError> {
         let token = self.login.token().await?;
         let request = HttpRequest::new(Method::Get, url).header("x-vault-token", token.text());
-        let response = self.server.send(request).await?;
+        let response = token.left_out_of(self.server.send(request).await?);
         match response.status {
             403..=405 => Ok(None),
             _ if response.is_success() => Ok(Some(response)),

@@ -111,3 +111,40 @@ async fn no_secret_shows_anywhere() {
     let error = stage.try_store(&parrot.address(), &broken).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("canary"));
 }
+
+#[tokio::test]
+async fn what_comes_back_in_base64_shows_no_secret_and_a_token_needs_no_prefix_to_be_hidden() {
+    let stage = Stage::new();
+    stage.writes_by_hand("app/key", "by hand").await;
+    let token = "canary-token-of-another-make";
+    // As the proxies do that log what they refuse.
+    let parrot = Scripted::new(Box::new(|heard: &Heard| {
+        let path = heard.path.split('?').next().unwrap_or_default().trim_start_matches("/v1/");
+        let token = heard.header("x-vault-token").unwrap_or_default().to_owned();
+        let words = match (heard.method.as_str(), path) {
+            ("GET", "auth/token/lookup-self") => {
+                return Some((200, json!({ "data": { "ttl": 0, "renewable": false } }).to_string()));
+            }
+            ("GET", path) if path.starts_with("sys/internal/ui/mounts") => {
+                let mount = json!({ "type": "kv", "description": "", "options": { "version": "2" } });
+                return Some((200, json!({ "data": mount }).to_string()));
+            }
+            ("GET", "secret/metadata/app/key" | "secret/config") => {
+                return Some((404, r#"{"errors":[]}"#.to_owned()));
+            }
+            ("POST", "secret/metadata/app/key") => return Some((204, String::new())),
+            ("POST", "secret/data/app/key") => format!("refused {}", STANDARD.encode(&heard.body)),
+            _ => format!("not for {token} or {}", STANDARD.encode(&token)),
+        };
+        Some((400, json!({ "errors": [words] }).to_string()))
+    }));
+    let store = stage.try_store(&parrot.address(), &with_token(token)).unwrap();
+    let error = try_write(&stage, &*store, "app/key", "1", None).await.unwrap_err();
+    assert!(error.message.starts_with("writing `secret/data/app/key`: 400, \"(..)\""), "{error}");
+    for error in [error, store.inspect(&path("other")).await.unwrap_err()] {
+        let seen = format!("{error} {error:?}");
+        let encoded = [STANDARD.encode("canary"), STANDARD.encode("xcanary")[4..].to_owned()];
+        assert!(seen.contains("(..)") && !seen.contains("canary"), "{seen}");
+        assert!(encoded.iter().all(|text| !seen.contains(&text[..6])), "{seen}");
+    }
+}

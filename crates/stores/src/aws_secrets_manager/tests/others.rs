@@ -1,9 +1,13 @@
 //! Other engines, other environments, other accounts, and rights that are missing.
 
-use driver::{Effect, Kind};
+use std::sync::Arc;
+
+use components::{Heard, LoopbackHttp, Scripted};
+use driver::{Effect, Kind, Ports};
 use serde_json::json;
 
-use super::{NAME, Stage, THEIRS, by_hand, of_secret, path};
+use super::{super::configure_in, NAME, Stage, THEIRS, Variables, by_hand, of_secret, path, settings};
+use crate::StorePorts;
 
 #[tokio::test]
 async fn what_aws_rotates_itself_is_refused() {
@@ -139,4 +143,31 @@ async fn it_works_without_the_right_to_read_values() {
     let state = stage.inspect().await;
     assert_eq!(state.labelled(driver::Label::Current).unwrap().version, second);
     assert!(state.versions.iter().all(|stored| stored.fingerprint.is_none()), "{state:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_quotes_the_request_brings_no_secret_into_the_error() {
+    // As the gateways do that stand between a private network and AWS.
+    let parrot = Scripted::new(Box::new(|heard: &Heard| {
+        let target = heard.header("x-amz-target").unwrap_or_default();
+        if target.ends_with("DescribeSecret") {
+            return Some((200, json!({ "VersionIdsToStages": {} }).to_string()));
+        }
+        let token = heard.header("x-amz-security-token").unwrap_or_default();
+        let message = format!("{token} sent {}", String::from_utf8_lossy(&heard.body));
+        Some((400, json!({ "__type": "InvalidRequestException", "message": message }).to_string()))
+    }));
+    let mut stage = Stage::new();
+    let ports = Ports { http: Arc::new(LoopbackHttp::new()), ..stage.ports.ports.clone() };
+    let ports = StorePorts { ports, ..stage.ports.clone() };
+    let variables = Variables::of(vec![
+        ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "canary-key"),
+        ("AWS_SESSION_TOKEN", "canary-session"),
+    ]);
+    let settings = settings(&format!("region = \"eu-central-1\"\nendpoint = \"{}\"", parrot.address()));
+    stage.store = configure_in(&variables, &settings, &ports).unwrap();
+    let error = stage.write("one").await.unwrap_err();
+    assert!(error.message.contains("InvalidRequestException, \"(..) sent {"), "{error}");
+    stage.is_free_of_canaries(&error);
 }
