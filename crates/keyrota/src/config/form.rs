@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use driver::Form;
 use engine::FormTemplate;
 use secret::{Secret, SecretMap};
@@ -11,13 +10,12 @@ use zeroize::Zeroizing;
 
 use super::{
     field_template::{Piece, pieces},
+    nearest::nearest,
     tables::DeliverTable,
 };
 
 /// The field in which a store of fields keeps a document.
 const DOCUMENT_FIELD: &str = "value";
-/// `{client_secret:base64}`
-const BASE64: &str = ":base64";
 
 /// What a destination's keys ask for.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,7 +23,7 @@ pub(crate) enum FormConfig {
     /// Under the names that the application expects, each with its own text.
     Fields(Vec<(String, Vec<Piece>)>),
     /// One JSON document, its texts filled in.
-    Json { field: String, document: Value },
+    Json { field: String, document: Json },
     /// Lines of `NAME="value"`.
     Dotenv { field: String, lines: Vec<(String, Vec<Piece>)> },
     /// One text or one field's bytes, bare.
@@ -49,19 +47,85 @@ impl FormConfig {
             return Err("`field` names where a document is kept; it goes with `json`, `dotenv` or `value`".to_owned());
         }
         let field = table.field.clone().unwrap_or_else(|| DOCUMENT_FIELD.to_owned());
-        if let Some(fields) = &table.fields {
-            return filled(fields, "fields").map(|fields| Some(Self::Fields(fields)));
+        if let Some(name) =
+            [&field].into_iter().chain(table.fields.iter().flatten().map(|(name, _)| name)).find(|it| !is_field(it))
+        {
+            return Err(format!("`{}` is not the name of a field", name.escape_debug()));
         }
-        if let Some(lines) = &table.dotenv {
+        let form = if let Some(fields) = &table.fields {
+            Self::Fields(filled(fields, "fields")?)
+        } else if let Some(lines) = &table.dotenv {
             if let Some(name) = lines.keys().find(|name| !is_variable(name)) {
                 return Err(format!("`{}` is not the name of an environment variable", name.escape_debug()));
             }
-            return filled(lines, "dotenv").map(|lines| Some(Self::Dotenv { field, lines }));
+            Self::Dotenv { field, lines: filled(lines, "dotenv")? }
+        } else if let Some(text) = &table.value {
+            Self::Value { field, pieces: read("value", text)? }
+        } else if let Some(document) = &table.json {
+            Self::Json { field, document: Json::read("json", document)? }
+        } else {
+            return Ok(None);
+        };
+        if !form.texts().into_iter().flatten().any(Piece::is_field) {
+            let name = names.first().map(String::as_str).unwrap_or_default();
+            return Err(format!(
+                "{name} names no field of the credential, such as `{{client_secret}}`: what it delivers would never change"
+            ));
         }
-        if let Some(text) = &table.value {
-            return Ok(Some(Self::Value { field, pieces: self::pieces(text) }));
+        Ok(Some(form))
+    }
+
+    fn texts(&self) -> Vec<&[Piece]> {
+        match self {
+            Self::Fields(texts) | Self::Dotenv { lines: texts, .. } => {
+                texts.iter().map(|(_, pieces)| pieces.as_slice()).collect()
+            }
+            Self::Json { document, .. } => document.texts(),
+            Self::Value { pieces, .. } => vec![pieces],
         }
-        Ok(table.json.clone().map(|document| Self::Json { field, document }))
+    }
+}
+
+/// A JSON document whose texts are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Json {
+    Text(Vec<Piece>),
+    Array(Vec<Json>),
+    Object(Vec<(String, Json)>),
+    /// A number, a truth value or null.
+    Plain(Value),
+}
+
+impl Json {
+    /// `place` is how a person finds it: `json.oauth.key`.
+    fn read(place: &str, value: &Value) -> Result<Self, String> {
+        Ok(match value {
+            Value::String(text) => Self::Text(read(place, text)?),
+            Value::Array(items) => {
+                let items = items.iter().enumerate();
+                Self::Array(
+                    items
+                        .map(|(index, item)| Self::read(&format!("{place}[{index}]"), item))
+                        .collect::<Result<_, _>>()?,
+                )
+            }
+            Value::Object(members) => {
+                let member = |(name, member): (&String, &Value)| {
+                    Ok((name.clone(), Self::read(&format!("{place}.{}", name.escape_debug()), member)?))
+                };
+                Self::Object(members.iter().map(member).collect::<Result<_, String>>()?)
+            }
+            plain => Self::Plain(plain.clone()),
+        })
+    }
+
+    fn texts(&self) -> Vec<&[Piece]> {
+        match self {
+            Self::Text(pieces) => vec![pieces],
+            Self::Array(items) => items.iter().flat_map(Self::texts).collect(),
+            Self::Object(members) => members.iter().flat_map(|(_, member)| member.texts()).collect(),
+            Self::Plain(_) => Vec::new(),
+        }
     }
 }
 
@@ -69,7 +133,15 @@ fn filled(texts: &BTreeMap<String, String>, key: &str) -> Result<Vec<(String, Ve
     if texts.is_empty() {
         return Err(format!("`{key}` names no field"));
     }
-    Ok(texts.iter().map(|(name, text)| (name.clone(), pieces(text))).collect())
+    texts.iter().map(|(name, text)| Ok((name.clone(), read(&format!("{key}.{name}"), text)?))).collect()
+}
+
+fn read(place: &str, text: &str) -> Result<Vec<Piece>, String> {
+    pieces(text).map_err(|invalid| format!("`{place}`: {invalid}"))
+}
+
+fn is_field(name: &str) -> bool {
+    !name.trim().is_empty() && !name.contains(char::is_control)
 }
 
 fn is_variable(name: &str) -> bool {
@@ -78,15 +150,6 @@ fn is_variable(name: &str) -> bool {
 }
 
 impl FormTemplate for FormConfig {
-    fn in_full(&self) -> String {
-        match self {
-            Self::Fields(fields) => format!("fields {fields:?}"),
-            Self::Json { field, document } => format!("json {field:?} {document:?}"),
-            Self::Dotenv { field, lines } => format!("dotenv {field:?} {lines:?}"),
-            Self::Value { field, pieces } => format!("value {field:?} {pieces:?}"),
-        }
-    }
-
     fn render(&self, secret: &SecretMap) -> Result<(SecretMap, Form), String> {
         match self {
             Self::Fields(fields) => {
@@ -129,14 +192,14 @@ fn push_quoted(out: &mut String, c: char) {
     }
 }
 
-fn write_json(out: &mut Zeroizing<Vec<u8>>, value: &Value, secret: &SecretMap) -> Result<(), String> {
+fn write_json(out: &mut Zeroizing<Vec<u8>>, value: &Json, secret: &SecretMap) -> Result<(), String> {
     let unwritten = |error: serde_json::Error| error.to_string();
     match value {
-        Value::String(template) => {
-            let filled = text(&pieces(template), secret)?;
+        Json::Text(pieces) => {
+            let filled = text(pieces, secret)?;
             serde_json::to_writer(&mut **out, filled.as_str()).map_err(unwritten)
         }
-        Value::Array(items) => {
+        Json::Array(items) => {
             out.push(b'[');
             for (index, item) in items.iter().enumerate() {
                 separate(out, index);
@@ -145,7 +208,7 @@ fn write_json(out: &mut Zeroizing<Vec<u8>>, value: &Value, secret: &SecretMap) -
             out.push(b']');
             Ok(())
         }
-        Value::Object(members) => {
+        Json::Object(members) => {
             out.push(b'{');
             for (index, (name, member)) in members.iter().enumerate() {
                 separate(out, index);
@@ -156,7 +219,7 @@ fn write_json(out: &mut Zeroizing<Vec<u8>>, value: &Value, secret: &SecretMap) -
             out.push(b'}');
             Ok(())
         }
-        plain => serde_json::to_writer(&mut **out, plain).map_err(unwritten),
+        Json::Plain(plain) => serde_json::to_writer(&mut **out, plain).map_err(unwritten),
     }
 }
 
@@ -172,7 +235,7 @@ fn text(pieces: &[Piece], secret: &SecretMap) -> Result<Zeroizing<String>, Strin
         Some(text) => Ok(Zeroizing::new(text.to_owned())),
         None => {
             let fields = pieces.iter().filter_map(|piece| match piece {
-                Piece::Field(field) => Some(format!("`{{{field}{BASE64}}}`")),
+                Piece::Field { name, .. } => Some(format!("`{{{name}:base64}}`")),
                 Piece::Text(_) => None,
             });
             let advice: Vec<String> = fields.collect();
@@ -186,14 +249,9 @@ fn bytes(pieces: &[Piece], secret: &SecretMap) -> Result<Secret, String> {
     for piece in pieces {
         match piece {
             Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-            Piece::Field(name) => {
-                let (field, encoded) = name.strip_suffix(BASE64).map_or((name.as_str(), false), |field| (field, true));
-                let value = secret.get(field).ok_or_else(|| no_such_field(field, secret))?;
-                if encoded {
-                    out.extend_from_slice(Zeroizing::new(STANDARD.encode(value.expose())).as_bytes());
-                } else {
-                    out.extend_from_slice(value.expose());
-                }
+            Piece::Field { name, base64 } => {
+                let value = secret.get(name).ok_or_else(|| no_such_field(name, secret))?;
+                out.extend_from_slice(&Piece::filled(value, *base64));
             }
         }
     }
@@ -202,7 +260,9 @@ fn bytes(pieces: &[Piece], secret: &SecretMap) -> Result<Secret, String> {
 
 fn no_such_field(field: &str, secret: &SecretMap) -> String {
     let known: Vec<String> = secret.iter().map(|(name, _)| format!("`{name}`")).collect();
-    format!("there is no field `{field}`, only {}", known.join(", "))
+    let meant = nearest(field, secret.iter().map(|(name, _)| name));
+    let advice = meant.map(|meant| format!("; did you mean `{{{meant}}}`?")).unwrap_or_default();
+    format!("there is no field `{field}`, only {}{advice}", known.join(", "))
 }
 
 /// A template may hold constants that are nobody's business.
@@ -283,11 +343,37 @@ mod tests {
             rendered("value = \"{client_sceret}\"").unwrap_err(),
             rendered("value = \"x\"\ndotenv = { A = \"x\" }").unwrap_err(),
             rendered("dotenv = { \"1A\" = \"x\" }").unwrap_err(),
+            rendered("fields = { \"\" = \"{raw}\" }").unwrap_err(),
+            rendered("value = \"{raw}\"\nfield = \" \"").unwrap_err(),
+            rendered("json = { a = [\"{client_id}\", { b = \"{raw:hex}\" }] }").unwrap_err(),
         ];
-        let expected = ["`{raw:base64}`", "no field `client_sceret`", "`dotenv` and `value`", "`1A`"];
+        let expected = [
+            "`{raw:base64}`",
+            "did you mean `{client_secret}`?",
+            "`dotenv` and `value`",
+            "`1A`",
+            "`` is not the name",
+            "` ` is not the name",
+            "`json.a[1].b`: `{raw:hex}`",
+        ];
         for (said, expected) in said.iter().zip(expected) {
             assert!(said.contains(expected), "{said}");
             assert!(!said.contains("secret\""), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_form_without_a_field_of_the_credential_is_refused() {
+        for (form, key) in [
+            ("value = \"\"", "value"),
+            ("value = \"static\"", "value"),
+            ("value = \"{{client_secret}}\"", "value"),
+            ("fields = { URL = \"https://x\" }", "fields"),
+            ("json = { n = 1, t = [\"x\"] }", "json"),
+            ("dotenv = { A = \"x\" }", "dotenv"),
+        ] {
+            let error = rendered(form).unwrap_err();
+            assert!(error.starts_with(&format!("`{key}` names no field of the credential")), "{form}: {error}");
         }
     }
 }

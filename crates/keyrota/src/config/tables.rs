@@ -156,7 +156,7 @@ pub(super) struct DeliverTable {
     /// May name `{issuer}`, `{consumer_org}`, `{app}` and `{credential}`.
     pub(super) path: String,
     /// The fields under the names that the application expects: { API_ID = "{client_id}" }. Left out: the platform's
-    /// own. `{field:base64}` for what is not text.
+    /// own. `{field:base64}` for what is not text; braces that are meant are written twice: `{{` and `}}`.
     pub(super) fields: Option<BTreeMap<String, String>>,
     /// One JSON document with fields filled in: { oauth = { id = "{client_id}" } }.
     pub(super) json: Option<serde_json::Value>,
@@ -219,7 +219,7 @@ pub(super) struct VerifyTable {
     pub(super) url: String,
     #[serde(default)]
     pub(super) method: VerifyMethodWord,
-    /// Values may name the delivered fields, for example `{client_id}`.
+    /// Values may name the delivered fields, for example `{client_id}`; braces that are meant are written twice.
     #[serde(default)]
     pub(super) headers: BTreeMap<String, String>,
     /// The status that means accepted. Default 200.

@@ -339,6 +339,13 @@ error[KR0105]: `path` in `deliver` of [[policy]] \"p\": the path `x/{ap}` has th
   state: nothing was changed",
     );
     check(
+        &policy("deliver = [{ store = 'local', path = 'x', fields = { key = '{client_secret:BASE64}' } }]"),
+        "
+error[KR0105]: `deliver` of [[policy]] \"p\" is not usable: `fields.key`: `{client_secret:BASE64}` asks for an encoding that there is not; did you mean `{client_secret:base64}`?
+  cause: folder/keyrota.toml:10:1
+  state: nothing was changed",
+    );
+    check(
         &policy("rotate_after = '90d'\nretire_after = '30d'"),
         "
 error[KR0110]: [[policy]] \"p\": `retire_after` (30d) must be longer than `rotate_after` (90d), or every old version is overdue before it has a successor

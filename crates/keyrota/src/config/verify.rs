@@ -5,6 +5,7 @@ use std::fmt;
 use driver::{HttpRequest, Method};
 use secret::SecretMap;
 use url::{Host, Url};
+use zeroize::Zeroizing;
 
 use super::{
     field_template::{Piece, pieces},
@@ -49,7 +50,11 @@ impl VerifyConfig {
             VerifyMethodWord::Get => Method::Get,
             VerifyMethodWord::Post => Method::Post,
         };
-        let headers = table.headers.into_iter().map(|(name, value)| (name, pieces(&value))).collect();
+        let header = |(name, value): (String, String)| match pieces(&value) {
+            Ok(pieces) => Ok((name, pieces)),
+            Err(invalid) => Err(format!("the header `{name}`: {invalid}")),
+        };
+        let headers = table.headers.into_iter().map(header).collect::<Result<_, String>>()?;
         Ok(Self { url, method, expect, headers })
     }
 
@@ -67,7 +72,7 @@ impl VerifyConfig {
             for piece in pieces {
                 match piece {
                     Piece::Text(text) => value.push_str(text),
-                    Piece::Field(field) => value.push_str(field_text(secret, header, field)?),
+                    Piece::Field { name, base64 } => value.push_str(&field_text(secret, header, name, *base64)?),
                 }
             }
             request.custom_headers.push((header.clone(), value));
@@ -76,13 +81,15 @@ impl VerifyConfig {
     }
 }
 
-fn field_text<'a>(secret: &'a SecretMap, header: &str, field: &str) -> Result<&'a str, ProbeError> {
+fn field_text(secret: &SecretMap, header: &str, field: &str, base64: bool) -> Result<Zeroizing<String>, ProbeError> {
     let value = secret.get(field).ok_or_else(|| ProbeError::NoSuchField {
         header: header.to_owned(),
         field: field.to_owned(),
         known: secret.iter().map(|(name, _)| format!("`{name}`")).collect(),
     })?;
-    value.expose_text().ok_or_else(|| ProbeError::NotText { header: header.to_owned(), field: field.to_owned() })
+    let bytes = Piece::filled(value, base64);
+    let text = std::str::from_utf8(&bytes).map(|text| Zeroizing::new(text.to_owned()));
+    text.map_err(|_| ProbeError::NotText { header: header.to_owned(), field: field.to_owned() })
 }
 
 /// Whether secrets may travel to this address.
@@ -139,11 +146,12 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_filled_in_and_other_braces_stay() {
+    fn fields_are_filled_in_and_doubled_braces_stay() {
         check_header("{client_id}", "id-1");
-        check_header("a {client_id} b {client_id}", "a id-1 b id-1");
-        check_header(r#"{"id":"{client_id}"}"#, r#"{"id":"id-1"}"#);
-        check_header("{}{", "{}{");
+        check_header("a {client_id} b {client_id:base64}", "a id-1 b aWQtMQ==");
+        check_header(r#"{{"id":"{client_id}"}}"#, r#"{"id":"id-1"}"#);
+        let error = probe("https://x.example/", "{client_id").unwrap_err();
+        assert!(error.starts_with("the header `X-Test`: a `{` has no `}`"), "{error}");
     }
 
     #[test]
