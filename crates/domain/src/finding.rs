@@ -168,6 +168,12 @@ impl Finding {
         }
     }
 
+    /// Whether a run calls it out, and ends with that: what wants a person, and what fails so far and is tried again by a
+    /// later run.
+    pub fn is_called_out(&self) -> bool {
+        self.wants_attention() || matches!(self, Self::Retrying { .. })
+    }
+
     /// What a person can do about it; `CREDENTIAL` stands for the identifier.
     pub fn hint(&self) -> &'static str {
         match self {

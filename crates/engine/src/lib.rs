@@ -37,6 +37,6 @@ pub use probe::ProbeTemplate;
 pub use rollback::{RollbackError, RolledBack};
 pub use run::{IssuerTrouble, RunReport, RunRequest};
 pub use stop::Stop;
-pub use survey::{Surveyed, survey};
+pub use survey::{HaltedPolicies, Surveyed, survey};
 pub use tasks::TaskError;
 pub use walk::{Progress, Silent};

@@ -5,13 +5,13 @@ use std::{
     sync::Mutex,
 };
 
-use domain::{Ask, CredentialId, Finding, Origin, Plan, Rotation, Selector, Step, Timestamp, planted};
+use domain::{CredentialId, Finding, Plan, Selector, Step, Timestamp, planted};
 use futures_util::{StreamExt, future, stream};
 
 use crate::{
     Engine, Observation, ObserveError, Progress, Stop, Surveyed,
     observe::ObserveError as Observe,
-    survey::survey,
+    survey::{Shown, shown_by, survey},
     walk::{End, Walk, Walked},
 };
 
@@ -176,11 +176,8 @@ impl Engine {
         self.survey(|surveyed| {
             let observed = &surveyed.entry.observed;
             let Some((plan, applied)) = &surveyed.planned else { return };
-            let promoted = observed.rotation.as_ref().is_some_and(Rotation::promoted);
-            let served = promoted || observed.current().is_some_and(|version| version.origin == Origin::Issued);
-            // What a person holds, or was asked to make, proves nothing and hinders nobody.
-            let asked = observed.task.as_ref().is_some_and(|task| matches!(task.ask, Ask::Issue { .. }));
-            let trying = observed.rotation.is_some() && !served && observed.hold.is_none() && !asked;
+            let shown = shown_by(observed);
+            let (served, trying) = (shown == Shown::Served, shown == Shown::Trying);
             if served || trying {
                 let standing = standings.entry(applied.policy.name.clone()).or_default();
                 standing.proven |= served;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use db::Access;
 use domain::Finding;
+use engine::HaltedPolicies;
 use serde_json::json;
 
 use super::{
@@ -24,20 +25,24 @@ pub(crate) async fn status(shell: &Shell) -> Ended {
     let mut stands: BTreeMap<Stand, usize> = BTreeMap::new();
     let mut attention: Vec<(String, Finding)> = Vec::new();
     let mut held = Vec::new();
+    let mut halted = HaltedPolicies::default();
     let states = opened.db.issuer_states().await?;
     let tasks = super::task::waiting(&opened).await?;
     survey(&opened, &states, |surveyed| {
         *stands.entry(stand(&surveyed)).or_default() += 1;
+        halted.look_at(&surveyed);
         let credential = surveyed.entry.observed.credential.to_string();
         let findings = surveyed.planned.map(|(plan, _)| plan.findings).unwrap_or_default();
         for finding in findings {
-            if finding.wants_attention() {
+            if finding.is_called_out() {
                 attention.push((credential.clone(), finding));
             } else if matches!(finding, Finding::Held { .. }) {
                 held.push((credential.clone(), finding));
             }
         }
     })?;
+    let halted = halted.by_name();
+    let notifiers = opened.db.channels_in_trouble().await?;
     if shell.json() {
         shell.object(&json!({
             "issuers": states.iter().map(|state| json!({
@@ -50,6 +55,8 @@ pub(crate) async fn status(shell: &Shell) -> Ended {
                 .collect::<serde_json::Map<_, _>>(),
             "tasks": tasks.iter().map(super::task::Waiting::json).collect::<Vec<_>>(),
             "held": held.iter().map(finding_json).collect::<Vec<_>>(),
+            "halted_policies": halted.keys().collect::<Vec<_>>(),
+            "notifiers_in_trouble": notifiers.iter().map(|(notifier, ..)| notifier).collect::<Vec<_>>(),
             "attention": attention.iter().map(finding_json).collect::<Vec<_>>(),
         }))?;
     } else {
@@ -76,6 +83,23 @@ pub(crate) async fn status(shell: &Shell) -> Ended {
             shell.table(["HELD", "WHY"], rows.collect())?;
         }
     }
+    for (policy, credential) in &halted {
+        shell.voice.warn(&format!(
+            "policy `{policy}` is halted by {credential}: its rotation goes first and is in trouble, and no other begins before \
+             one has come through"
+        ));
+    }
+    for (notifier, _, _, error) in &notifiers {
+        shell.voice.warn(&format!(
+            "the notifier `{notifier}` took no message: {error}; `keyrota notice list` shows what waits"
+        ));
+    }
+    tell_attention(shell, &attention);
+    let quiet = attention.is_empty() && halted.is_empty() && notifiers.is_empty();
+    Ok(if quiet { Exit::Done } else { Exit::Attention })
+}
+
+fn tell_attention(shell: &Shell, attention: &[(String, Finding)]) {
     for (credential, finding) in attention.iter().take(TROUBLE_LINES_MAX) {
         let hint = finding.hint().replace("CREDENTIAL", credential);
         shell.voice.warn(&format!("{credential}: {finding}; {hint}"));
@@ -83,7 +107,6 @@ pub(crate) async fn status(shell: &Shell) -> Ended {
     if let Some(more) = attention.len().checked_sub(TROUBLE_LINES_MAX).filter(|more| *more > 0) {
         shell.voice.warn(&format!("{more} more want attention; `keyrota credential list --attention` lists them"));
     }
-    Ok(if attention.is_empty() { Exit::Done } else { Exit::Attention })
 }
 
 fn finding_json((credential, finding): &(String, Finding)) -> serde_json::Value {

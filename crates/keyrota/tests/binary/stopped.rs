@@ -97,3 +97,35 @@ fn told_twice_it_ends_at_once() {
     world.run_to_rest();
     check_at_rest(&world);
 }
+
+/// What is tried again by a later run is shown until then, with those that wait for it.
+#[test]
+fn what_a_run_called_out_is_shown_afterwards() {
+    let world = World::new("--consumer-orgs 1 --apps 3 --age 95d");
+    let first = world.live()[0].path();
+    world.fault("error@issue");
+    let (child, mut told) = begin(&world);
+    assert!(told.by_ref().lines().map(Result::unwrap).any(|line| line.contains("step=\"issue\"")));
+    terminate(&child);
+    let mut said = String::new();
+    told.read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(1));
+    let called_out = said.lines().find(|line| line.starts_with("warning: apic/")).unwrap();
+    assert!(called_out.contains(&first) && called_out.contains("failed, trying again"), "{said}");
+
+    let status = world.keyrota("status").exits(3);
+    assert!(status.stderr.lines().any(|line| line == called_out), "{}", status.stderr);
+    let halted = format!("warning: policy `ninety` is halted by {first}: ");
+    assert!(status.stderr.contains(&halted), "{}", status.stderr);
+    let status = world.keyrota("status --output json").exits(3).json();
+    assert_eq!(status["halted_policies"], serde_json::json!(["ninety"]));
+    assert_eq!(status["attention"][0]["finding"], "retrying");
+    let listed = world.keyrota("credential list --attention --output json").exits(0).objects();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0]["credential"], first.as_str());
+
+    world.clear_faults();
+    world.run().exits(0);
+    let status = world.keyrota("status --output json").exits(0).json();
+    assert_eq!((&status["halted_policies"], &status["attention"]), (&serde_json::json!([]), &serde_json::json!([])));
+}

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Stand, stand};
 use crate::{
-    commands::{relative, rfc3339, selector},
+    commands::{relative, rfc3339, selector, tell_nobody},
     complaint::Exit,
     shell::{Ended, Shell},
     wiring::{Opened, survey},
@@ -28,22 +28,24 @@ struct Line {
 }
 
 pub(crate) async fn list(shell: &Shell, wanted: Option<&str>, only_attention: bool) -> Ended {
-    let wanted = selector(wanted)?;
+    let covered = selector(wanted)?;
     let opened = Opened::open(shell, Access::ReadOnly).await?;
     let states = opened.db.issuer_states().await?;
     let mut lines = Vec::new();
     survey(&opened, &states, |surveyed| {
-        if wanted.matches(surveyed.entry.observed.credential.as_str()) {
+        if covered.matches(surveyed.entry.observed.credential.as_str()) {
             lines.push(line(&surveyed));
         }
     })?;
+    let nobody = wanted.is_some() && lines.is_empty();
+    let exit = if nobody { tell_nobody(shell, wanted) } else { Exit::Done };
     lines.retain(|line| line.attention.is_some() || !only_attention);
     lines.sort_by(|one, other| one.credential.cmp(&other.credential));
     if shell.json() {
         for line in &lines {
             shell.object(&line.to_json())?;
         }
-        return Ok(Exit::Done);
+        return Ok(exit);
     }
     let rows = lines.iter().map(|line| {
         [
@@ -56,7 +58,7 @@ pub(crate) async fn list(shell: &Shell, wanted: Option<&str>, only_attention: bo
         ]
     });
     shell.table(["CREDENTIAL", "STATE", "AGE", "DUE", "OWNER", "ATTENTION"], rows.collect())?;
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 fn line(surveyed: &Surveyed) -> Line {
@@ -76,7 +78,7 @@ fn line(surveyed: &Surveyed) -> Line {
         current_version: current.map(|version| version.number.0),
         due_at: due_at.and_then(|(version, policy)| version.created_at.saturating_add(policy.rotate_after).ok()),
         now: surveyed.now,
-        attention: findings.filter(|finding| finding.wants_attention()).map(ToString::to_string).next(),
+        attention: findings.filter(|finding| finding.is_called_out()).map(ToString::to_string).next(),
     }
 }
 
