@@ -119,6 +119,9 @@ async fn an_app_role_logs_in_again_when_its_token_was_revoked() {
     let error = wrong.inspect(&path("app/key")).await.unwrap_err();
     assert_eq!((error.kind, error.effect), (Kind::Unauthorized, Effect::NotApplied), "{error}");
     assert!(!format!("{error:?} {wrong:?}").contains("canary"), "{error:?}");
+    // The server locks a role after five of them.
+    let again = wrong.inspect(&path("app/other")).await.unwrap_err();
+    assert_eq!((again.kind, stage.calls("/login")), (Kind::Unauthorized, 3), "{again}");
 }
 
 #[tokio::test]
