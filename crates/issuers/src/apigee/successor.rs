@@ -244,16 +244,23 @@ impl Successor<'_> {
     async fn read_back(&self, refused: Option<DriverError>) -> Result<KeyObject, DriverError> {
         let key: KeyObject = self.client.get_of_key("reading the key back", self.url()?, self.key).await?.value;
         let state = State::of(&key);
-        let waiting: Vec<&str> = self.model.approved().filter(|product| !state.approves(product)).collect();
-        let Some(first) = waiting.first() else { return Ok(key) };
+        let waiting: Vec<String> =
+            self.model.approved().filter(|it| !state.approves(it)).map(|it| format!("`{it}`")).collect();
+        if waiting.is_empty() {
+            return Ok(key);
+        }
         if let Some(error) = refused.filter(|error| error.kind.is_transient() || error.kind.is_systemic()) {
             return Err(error);
         }
-        let more = waiting.len() - 1;
-        let and = if more == 0 { String::new() } else { format!(" and {more} more") };
+        // Whoever approves wants to know of all of them: the next try would name the next one only.
+        let (products, wait, them) = match waiting.len() {
+            1 => ("product", "waits", "it"),
+            _ => ("products", "wait", "them"),
+        };
         let message = format!(
-            "the new key is made, but its product `{first}`{and} waits for approval; approve it at the platform for \
-             the app `{}`",
+            "the new key is made, but its {products} {} {wait} for approval; approve {them} at the platform for the app \
+             `{}`",
+            waiting.join(", "),
             self.at.app
         );
         Err(DriverError::refused(Kind::Invalid, message))

@@ -10,7 +10,11 @@ use crate::TwinOption;
 /// In the order in which help shows them.
 pub(crate) const OPTIONS: &[TwinOption] = &[
     TwinOption { name: "generation", value: "GENERATION", about: "x (the default) or edge" },
-    TwinOption { name: "developers", value: "N", about: "developers to begin with" },
+    TwinOption {
+        name: "developers",
+        value: "N",
+        about: "developers to begin with; 3 with 2 apps each, of 95 days, when no size is given",
+    },
     TwinOption { name: "groups", value: "N", about: "AppGroups, or companies on Edge" },
     TwinOption { name: "apps", value: "N", about: "apps of each developer and group" },
     TwinOption { name: "credentials", value: "N", about: "keys in each app" },
@@ -67,6 +71,10 @@ pub(crate) const STAGES: Stages = Stages {
 
 pub(crate) fn build(options: &[(String, String)], seed: u64, now: Timestamp) -> Result<Box<dyn Twin>, String> {
     let mut wanted = Options { seed, ..Options::default() };
+    if !options.iter().any(|(name, _)| matches!(name.as_str(), "developers" | "groups" | "apps")) {
+        // Nobody said how large: something to try the tool on.
+        wanted = Options { developers: 3, apps: 2, age: SignedDuration::from_hours(95 * 24), ..wanted };
+    }
     for (name, value) in options {
         set(&mut wanted, name, value)?;
     }
@@ -164,6 +172,20 @@ mod tests {
         check_error("apps", "many", "`apps` is \"many\"");
         check_error("age", "old", "`age`");
         check_error("bounded", "perhaps", "`bounded`");
+    }
+
+    #[test]
+    fn without_a_size_there_is_something_to_try_on() {
+        let planted = |options: &[(&str, &str)]| {
+            let options: Vec<_> =
+                options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let state = build(&options, 1, Timestamp::UNIX_EPOCH).unwrap().state(Timestamp::UNIX_EPOCH);
+            let credentials = state["credentials"].as_array().unwrap();
+            (credentials.len(), credentials.first().map(|one| one["created_at"].as_str().unwrap().to_owned()))
+        };
+        assert_eq!(planted(&[("generation", "edge")]), (6, Some("1969-09-28T00:00:00Z".to_owned())));
+        assert_eq!(planted(&[("developers", "2"), ("apps", "2")]), (4, Some("1970-01-01T00:00:00Z".to_owned())));
+        assert_eq!(planted(&[("developers", "0")]), (0, None));
     }
 
     #[test]

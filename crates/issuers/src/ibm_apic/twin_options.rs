@@ -9,7 +9,11 @@ use crate::TwinOption;
 
 /// In the order in which help shows them.
 pub(crate) const OPTIONS: &[TwinOption] = &[
-    TwinOption { name: "consumer-orgs", value: "N", about: "consumer organisations to begin with" },
+    TwinOption {
+        name: "consumer-orgs",
+        value: "N",
+        about: "consumer organisations to begin with; 2 with 2 applications each, of 95 days, when no size is given",
+    },
     TwinOption { name: "apps", value: "N", about: "applications in each consumer organisation" },
     TwinOption { name: "credentials", value: "N", about: "credentials in each application" },
     TwinOption { name: "age", value: "DURATION", about: "how old every credential is at the start" },
@@ -58,6 +62,10 @@ pub(crate) const STAGES: Stages = Stages {
 
 pub(crate) fn build(options: &[(String, String)], seed: u64, now: Timestamp) -> Result<Box<dyn Twin>, String> {
     let mut wanted = Options { seed, ..Options::default() };
+    if !options.iter().any(|(name, _)| matches!(name.as_str(), "consumer-orgs" | "apps")) {
+        // Nobody said how large: something to try the tool on.
+        wanted = Options { consumer_orgs: 2, apps: 2, age: SignedDuration::from_hours(95 * 24), ..wanted };
+    }
     for (name, value) in options {
         set(&mut wanted, name, value)?;
     }
@@ -147,6 +155,18 @@ mod tests {
         check_error("age", "old", "`age`");
         check_error("hashed", "perhaps", "`hashed`");
         check_error("verify-mismatch", "403", "`verify-mismatch`");
+    }
+
+    #[test]
+    fn without_a_size_there_is_something_to_try_on() {
+        let planted = |options: &[(&str, &str)]| {
+            let options: Vec<_> =
+                options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let state = build(&options, 1, Timestamp::UNIX_EPOCH).unwrap().state(Timestamp::UNIX_EPOCH);
+            state["credentials"].as_array().unwrap().len()
+        };
+        assert_eq!((planted(&[]), planted(&[("age", "20d")])), (4, 4));
+        assert_eq!((planted(&[("consumer-orgs", "1"), ("apps", "2")]), planted(&[("apps", "0")])), (2, 0));
     }
 
     #[test]

@@ -121,6 +121,20 @@ async fn a_product_that_waits_is_no_success_until_somebody_approves_it() {
     }
 }
 
+/// Whoever approves does it once, so the message names all of them.
+#[tokio::test]
+async fn every_product_that_waits_is_named() {
+    let stage = Setup::small("x").and("approval-refused", "").stage();
+    let all = stage.list().await;
+    let has_both = |found: &&Found| {
+        let products = stage.key(found.handle.as_str())["products"].to_string();
+        products.contains("payments") && products.contains("bulk export")
+    };
+    let original = all.iter().find(has_both).unwrap();
+    let error = stage.issue(&stage.wanted(original)).await.unwrap_err();
+    assert!(error.message.contains("its products `payments`, `bulk export` wait"), "{error}");
+}
+
 #[tokio::test]
 async fn what_was_revoked_is_not_given_again() {
     let stage = Setup::small("x").stage();
