@@ -75,8 +75,8 @@ impl Db {
     pub async fn exposed(&self, exposure: Exposure<'_>) -> Result<Vec<Exposed>, ReadError> {
         let sql = "SELECT c.id, c.credential, v.number, v.dead_at IS NULL AND v.presence <> 'gone'
             FROM credential c JOIN version v ON v.credential_id = c.id
-            WHERE v.presence <> 'prepared' AND (v.dead_at IS NULL OR ($2 IS NOT NULL AND v.dead_at >= $2))
-                AND ($1 IS NULL OR EXISTS (SELECT 1 FROM delivery d
+            WHERE v.presence <> 'prepared' AND (v.dead_at IS NULL OR v.dead_at >= $2)
+                AND (CAST($1 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM delivery d
                     WHERE d.credential_id = c.id AND d.version = v.number AND d.store = $1))
             ORDER BY c.id, v.number";
         self.rows(sql, values![exposure.store, exposure.since], |row| {

@@ -56,18 +56,19 @@ const DELIVERIES: &str = "SELECT d.credential_id, d.store, d.path, d.written_at,
 
 /// Words of people and consumers, and what inspections found, in one reading: most credentials have none of them.
 const EVIDENCE: &str = "SELECT * FROM (
-    SELECT t.credential_id AS id, 'task' AS kind, t.ask, '', '', t.version, t.asked_at, t.due_at FROM task t
+    SELECT t.credential_id AS id, 'task' AS kind, t.ask AS what, '' AS who, '' AS why, t.version AS version,
+        t.asked_at AS at, t.due_at AS until FROM task t
         JOIN credential c ON c.id = t.credential_id AND c.rotation_id = t.rotation_id WHERE t.ended_at IS NULL
     UNION ALL SELECT credential_id, 'acknowledgement', consumer, '', '', version, at, at FROM acknowledgement
     UNION ALL SELECT credential_id, 'waiver', consumer, who, reason, NULL, until, until FROM waiver
     UNION ALL SELECT t.credential_id, 'told', t.consumer, '', '', NULL, t.at, t.at FROM told t
         JOIN credential c ON c.id = t.credential_id AND c.rotation_id = t.rotation_id
-    UNION ALL SELECT credential_id, 'drift', store, path, what, NULL, seen_at, seen_at FROM drift)";
+    UNION ALL SELECT credential_id, 'drift', store, path, what, NULL, seen_at, seen_at FROM drift) AS evidence";
 
 /// Since when the credential from which another one is minted has had the version that it has: until its first promotion
 /// a successor mints nothing. While it turns, its successor counts only once nothing else of it lives, nor does what a
 /// person has made and not handed over.
-const TURNS: &str = "SELECT c.id, coalesce(max(CASE WHEN v.number IS NOT p.rotation_to
+const TURNS: &str = "SELECT c.id, coalesce(max(CASE WHEN v.number IS DISTINCT FROM p.rotation_to
         AND (p.rotation_id IS NULL OR v.number <= p.rotation_from) THEN v.since END), max(v.since))
     FROM credential c JOIN credential p ON p.credential = c.minted_from JOIN (
         SELECT *, coalesce((SELECT min(d.promoted_at) FROM delivery d

@@ -187,7 +187,7 @@ impl Journal {
         if planted("parked_forgotten") {
             let sql = "UPDATE credential SET rotation_id = NULL, rotation_cause = NULL, rotation_by = NULL,
                 rotation_reason = NULL, rotation_started_at = NULL, rotation_from = NULL, rotation_to = NULL,
-                parked = FALSE WHERE parked";
+                parked = 0 WHERE parked = 1";
             db.write(Unit::new().run(sql, values![], Rows::Any)).await?;
         }
         if planted("secret_only_in_memory") {
