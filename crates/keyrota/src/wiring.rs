@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use db::{Access, Db, IssuerView, Issuers, Journal};
+use db::{Access, Db, IssuerView, Issuers, Journal, OpenError};
 use domain::{CredentialId, Duration, FactSheet, Policy, Timestamp};
 use driver::{Calls, Notifier, Ports, SecretStore};
 use engine::{
     Applied, Audience, Circle, ConfiguredIssuer, Engine, Outbox, Parts, Policies, ProbeTemplate, Teller, Tellers,
 };
 use notifiers::NotifierPorts;
-use secret::{Keyring, SecretMap};
+use secret::{Keyring, RootKey, SecretMap};
 use stores::{StoreDriver, StorePorts};
 
 use crate::{
@@ -60,26 +60,59 @@ pub(crate) fn load_config(shell: &Shell) -> Result<Arc<Config>, Complaint> {
 }
 
 impl Opened {
-    /// Opens the database with the root key. The first opening for writing makes the data key.
+    /// Opens the database with the root key. The first opening for writing makes the data key, and says so: where one
+    /// was expected, `data_dir` is wrong.
     pub(crate) async fn open(shell: &Shell, access: Access) -> Result<Self, Complaint> {
-        Self::of(load_config(shell)?, access).await
+        let config = load_config(shell)?;
+        let root = config.read_root_key()?;
+        let db = Db::open(&config.data_dir, access)?;
+        let is_new = db.wrapped_key().await?.is_none();
+        let opened = Self::with(config, &root, db).await?;
+        if is_new {
+            let folder = opened.config.data_dir.display();
+            shell.voice.note(&format!("there was no database in {folder}; a new one was made"));
+        }
+        Ok(opened)
     }
 
     pub(crate) async fn of(config: Arc<Config>, access: Access) -> Result<Self, Complaint> {
         let root = config.read_root_key()?;
-        let db = Arc::new(Db::open(&config.data_dir, access)?);
+        let db = Db::open(&config.data_dir, access)?;
+        Self::with(config, &root, db).await
+    }
+
+    /// For `keyrota check`, which makes no database and updates none. Where there is none of this release, why, with a
+    /// stand-in that is forgotten.
+    pub(crate) async fn to_check(shell: &Shell) -> Result<(Self, Option<OpenError>), Complaint> {
+        let config = load_config(shell)?;
+        let root = config.read_root_key()?;
+        match Db::open(&config.data_dir, Access::ReadOnly) {
+            Ok(db) => {
+                drop(db);
+                // It is there and of this release, so that this neither makes nor updates it.
+                let db = Db::open(&config.data_dir, Access::Commands)?;
+                Ok((Self::with(config, &root, db).await?, None))
+            }
+            Err(why @ (OpenError::Missing { .. } | OpenError::Older { .. })) => {
+                Ok((Self::with(config, &root, Db::in_memory()?).await?, Some(why)))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn with(config: Arc<Config>, root: &RootKey, db: Db) -> Result<Self, Complaint> {
         let keyring = match db.wrapped_key().await? {
-            Some(wrapped) => Keyring::open(&root, &wrapped)?,
+            Some(wrapped) => Keyring::open(root, &wrapped)?,
             None => {
                 let sealing = |error: secret::SealError| {
                     Complaint::new(Code::Database, "no data key could be made").because(&error)
                 };
-                let (keyring, wrapped) = Keyring::create(&root).map_err(sealing)?;
+                let (keyring, wrapped) = Keyring::create(root).map_err(sealing)?;
                 db.store_wrapped_key(&wrapped).await?;
                 keyring
             }
         };
-        Ok(Self { config, db, keyring: Arc::new(keyring) })
+        Ok(Self { config, db: Arc::new(db), keyring: Arc::new(keyring) })
     }
 
     /// Every configured issuer, ready to be called within its budget.

@@ -3,11 +3,11 @@
 use std::{
     fs::{self, DirBuilder},
     io,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use driver::{DriverError, Effect, Kind};
-use whole_file::{Readers, ReplaceError, sync_folder_of};
+use whole_file::{Readers, ReplaceError, Room, sync_folder_of};
 
 /// Puts content under a name for the owner alone, synced, in place of what was there.
 ///
@@ -59,22 +59,9 @@ pub(crate) fn make_folders(path: &Path) -> Result<(), DriverError> {
     Ok(())
 }
 
-/// Where files will go, as far as it is there.
-pub(crate) enum Room {
-    There,
-    /// The folder is still to be made, in this one, which can be written.
-    ToBeMade(PathBuf),
-}
-
 /// Tries to write in the folder, or where it would have to be made, and leaves nothing behind.
 pub(crate) fn check_writable(folder: &Path) -> Result<Room, DriverError> {
-    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
-    if !there.is_dir() {
-        let message = format!("{} is not a folder", there.display());
-        return Err(DriverError::refused(Kind::Invalid, message));
-    }
-    whole_file::try_folder(there).map_err(|error| failed(there, Effect::NotApplied, "written to", &error))?;
-    Ok(if there == folder { Room::There } else { Room::ToBeMade(there.to_owned()) })
+    whole_file::try_room(folder).map_err(|error| failed(&error.folder, Effect::NotApplied, "written to", &error.cause))
 }
 
 fn remove_if_there(path: &Path) -> io::Result<bool> {

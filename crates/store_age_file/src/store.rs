@@ -8,16 +8,21 @@ use std::{
 use async_trait::async_trait;
 use domain::SecretPath;
 use driver::{
-    Delivery, Discarded, DriverError, Effect, Kind, Label, SecretStore, StoreFacts, StoreState, StoreVersion,
+    Delivery, Discarded, DriverError, Effect, Kind, Label, Mark, SecretStore, StoreFacts, StoreState, StoreVersion,
     StoredVersion, Ticket,
 };
 
+use whole_file::Room;
+
 use crate::{
-    files::{self, Room},
+    files,
     names::{self, Names},
     record::{Entry, Record, version_of},
     sealing::{self, Recipients},
 };
+
+/// Where a person finds whose files these are.
+const RECORD: &str = ".versions.json";
 
 /// Encrypted files under one directory.
 #[derive(Debug)]
@@ -122,14 +127,14 @@ fn save(names: &Names, record: &Record) -> Result<(), DriverError> {
 impl SecretStore for AgeFileStore {
     /// Only the recipients can open the files.
     fn facts(&self) -> StoreFacts {
-        StoreFacts { readable: false, ..StoreFacts::default() }
+        StoreFacts { readable: false, taken_away: true, ..StoreFacts::default() }
     }
 
     async fn check(&self) -> Result<Vec<String>, DriverError> {
         let folder = self.directory.display();
         let room = match files::check_writable(&self.directory)? {
             Room::There => format!("files can be written under {folder}"),
-            Room::ToBeMade(within) => format!("{folder} will be made in {}, which can be written", within.display()),
+            Room::ToBeMade { within } => format!("{folder} will be made in {}, which can be written", within.display()),
         };
         let readers = match self.recipients.count() {
             1 => "1 recipient".to_owned(),
@@ -152,7 +157,9 @@ impl SecretStore for AgeFileStore {
         if let Some(current) = found.current.as_deref() {
             versions.push(found.stored(current, Label::Current));
         }
-        Ok(StoreState { versions, environment: None })
+        let last = found.record.versions.last();
+        let mark = last.map(|entry| Mark { credential: entry.credential.clone(), kept_as: RECORD });
+        Ok(StoreState { versions, environment: None, mark })
     }
 
     async fn discard(

@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File},
     io::{self, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use tempfile::{Builder, NamedTempFile};
@@ -28,6 +28,25 @@ pub enum ReplaceError {
     /// Readers may find the old content or the new one, each whole; which of them a crash leaves is not known.
     #[error("the new content could not be put in place for good")]
     NotSettled(#[source] io::Error),
+}
+
+/// Where files will go, as far as it is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Room {
+    There,
+    /// The folder is still to be made, within one that can be written.
+    ToBeMade {
+        within: PathBuf,
+    },
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("no file can be made in {}", .folder.display())]
+pub struct NoRoom {
+    /// The nearest that is there.
+    pub folder: PathBuf,
+    #[source]
+    pub cause: io::Error,
 }
 
 impl ReplaceError {
@@ -58,13 +77,21 @@ pub fn sync_folder_of(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder_of(path))?.sync_all() } else { Ok(()) }
 }
 
-/// Tries whether files can be made in this folder, and leaves nothing behind.
+/// Whether files can be made in this folder, or where it would have to be made. Leaves nothing behind.
 ///
 /// # Errors
 /// What a write there would meet.
-pub fn try_folder(folder: &Path) -> io::Result<()> {
-    fs::metadata(folder)?;
-    Builder::new().prefix(".keyrota-check.").tempfile_in(folder)?.close()
+pub fn try_room(folder: &Path) -> Result<Room, NoRoom> {
+    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let tried = fs::metadata(there).and_then(|found| match found.is_dir() {
+        true => Builder::new().prefix(".keyrota-check.").tempfile_in(there)?.close(),
+        false => Err(io::ErrorKind::NotADirectory.into()),
+    });
+    match tried {
+        Ok(()) if there == folder => Ok(Room::There),
+        Ok(()) => Ok(Room::ToBeMade { within: there.to_owned() }),
+        Err(cause) => Err(NoRoom { folder: there.to_owned(), cause }),
+    }
 }
 
 fn new_beside(path: &Path, readers: Readers) -> io::Result<NamedTempFile> {
@@ -121,7 +148,7 @@ mod tests {
         for planted in ["told", "told.new", ".keyrota-check"] {
             std::os::unix::fs::symlink(&precious, folder.path().join(planted)).unwrap();
         }
-        try_folder(folder.path()).unwrap();
+        assert_eq!(try_room(folder.path()).unwrap(), Room::There);
         replace(&file, b"new", Readers::Anybody).unwrap();
         assert_eq!(fs::read_to_string(&precious).unwrap(), "mine");
         assert!(fs::symlink_metadata(&file).unwrap().is_file());
@@ -156,5 +183,16 @@ mod tests {
         assert_eq!(names(folder.path()), ["taken"]);
         let error = replace(&folder.path().join("none/file"), b"new", Readers::Owner).unwrap_err();
         assert!(matches!(&error, ReplaceError::NotWritten(cause) if cause.kind() == io::ErrorKind::NotFound));
+    }
+
+    #[test]
+    fn a_folder_that_is_still_to_be_made_is_not_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let within = folder.path().to_owned();
+        assert_eq!(try_room(&within.join("a/b")).unwrap(), Room::ToBeMade { within: within.clone() });
+        assert!(names(&within).is_empty());
+        fs::write(within.join("a"), "in the way").unwrap();
+        let error = try_room(&within.join("a/b")).unwrap_err();
+        assert_eq!((error.folder, error.cause.kind()), (within.join("a"), io::ErrorKind::NotADirectory));
     }
 }

@@ -1,16 +1,22 @@
-//! `keyrota check`: everything that can be known before the first effect. Changes nothing at any issuer or store.
+//! `keyrota check`: everything that can be known before the first effect. Changes nothing at any issuer or store,
+//! and makes no database.
 
-use db::Access;
+use std::os::unix::fs::PermissionsExt as _;
+
+use db::OpenError;
 use driver::IssuerCheck;
+use engine::ConfiguredIssuer;
 use serde_json::json;
 
-use engine::ConfiguredIssuer;
-
 use crate::{
-    complaint::{Complaint, Exit},
+    complaint::{Code, Complaint, Exit},
+    config::{Config, SecretFile},
     shell::{Ended, Shell},
     wiring::Opened,
 };
+
+/// The bits of a file's mode for its group and for everybody.
+const OTHERS: u32 = 0o077;
 
 /// One line of the result.
 struct Checked {
@@ -38,12 +44,17 @@ impl Verdict {
 }
 
 pub(crate) async fn check(shell: &Shell) -> Ended {
-    let opened = Opened::open(shell, Access::Commands).await?;
-    let mut lines = vec![
-        Checked::passed("configuration", opened.config.file.display().to_string()),
-        Checked::passed("root key", "opens the database".to_owned()),
-    ];
+    let (opened, without) = Opened::to_check(shell).await?;
+    let mut lines = vec![Checked::passed("configuration", opened.config.file.display().to_string())];
     let mut complaints = Vec::new();
+    match database_lines(&opened.config, without) {
+        Ok(found) => lines.extend(found),
+        Err(complaint) => {
+            lines.push(Checked { on: "database".to_owned(), result: Verdict::Failed, what: complaint.what.clone() });
+            complaints.push(complaint);
+        }
+    }
+    lines.extend(opened.config.secret_files().iter().filter_map(file_line));
     for ConfiguredIssuer { name, driver, .. } in opened.issuers()? {
         match driver.check().await {
             Ok(check) => lines.extend(issuer_lines(&name, check)),
@@ -101,6 +112,41 @@ impl Checked {
     fn passed(on: &str, what: String) -> Self {
         Self { on: on.to_owned(), result: Verdict::Passed, what }
     }
+}
+
+/// `without`: why there is no database to look into.
+fn database_lines(config: &Config, without: Option<OpenError>) -> Result<Vec<Checked>, Complaint> {
+    let folder = config.data_dir.display();
+    let Some(without) = without else {
+        return Ok(vec![Checked::passed("root key", "opens the database".to_owned())]);
+    };
+    let what = match without {
+        OpenError::Missing { .. } => {
+            whole_file::try_room(&config.data_dir).map_err(|error| {
+                Complaint::new(Code::DatabaseFile, format!("no database can be made in {folder}"))
+                    .because(&error)
+                    .state("nothing was changed")
+                    .hint("correct `data_dir` of the configuration, or the rights of the folder")
+            })?;
+            format!(
+                "no database yet: the first run makes one in {folder}; where there should be one, correct `data_dir`"
+            )
+        }
+        other => other.to_string(),
+    };
+    let root_key = "is one; whether it opens the database shows with the next run".to_owned();
+    Ok(vec![
+        Checked { on: "database".to_owned(), result: Verdict::Reduced, what },
+        Checked::passed("root key", root_key),
+    ])
+}
+
+/// A secret is its owner's alone. A file that is not there is complained of by whoever reads it.
+fn file_line(secret: &SecretFile) -> Option<Checked> {
+    let mode = std::fs::metadata(&secret.file).ok()?.permissions().mode() & 0o777;
+    let file = secret.file.display();
+    let what = format!("{file} is open to others than its owner (mode {mode:o}): `chmod 600` it");
+    (mode & OTHERS != 0).then(|| Checked { on: secret.named_by.clone(), result: Verdict::Reduced, what })
 }
 
 fn issuer_lines(name: &str, check: IssuerCheck) -> impl Iterator<Item = Checked> {

@@ -15,6 +15,7 @@ mod period;
 mod policy;
 mod schedule;
 mod schema;
+mod secret_files;
 mod tables;
 mod verify;
 
@@ -42,6 +43,7 @@ pub(crate) use path_template::RenderError;
 pub(crate) use period::parse_period;
 pub(crate) use policy::{OWNER, PolicyConfig};
 pub(crate) use schema::{DriverWords, Drivers, schema};
+pub(crate) use secret_files::SecretFile;
 pub(crate) use verify::{VerifyConfig, is_loopback};
 
 use document::{Document, TableAt};

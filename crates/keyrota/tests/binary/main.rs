@@ -6,6 +6,7 @@ mod account;
 mod apigee;
 mod apisec;
 mod canary;
+mod check;
 mod compromised;
 mod consumer;
 mod credentials;

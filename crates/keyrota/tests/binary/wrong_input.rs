@@ -19,6 +19,10 @@ pub(crate) fn said(world: &World, ran: &Ran) -> String {
         let port: String = text[at + 10..].chars().take_while(char::is_ascii_digit).collect();
         text = text.replace(&format!("127.0.0.1:{port}"), "[host]");
     }
+    // Whether it is the first command of this world is no matter of what went wrong.
+    if let Some((before, rest)) = text.split_once("note: there was no database in ") {
+        text = format!("{before}{}", rest.split_once('\n').unwrap().1);
+    }
     // The platform's number of the call: which of several that start together logs in first is left open.
     if let Some((before, rest)) = text.split_once("(request ") {
         text = format!("{before}(request [id]){}", rest.split_once(')').unwrap().1);
