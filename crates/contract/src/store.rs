@@ -145,6 +145,9 @@ async fn first_write_shows(it: &StoreFixture) {
     let version = write(it, &at, "one").await;
     let state = inspect(it, &at).await;
     assert_eq!(state.versions.len(), 1, "{state:?}");
+    let credential = CredentialId::new("apic", ["acme", "shop", "key"]).unwrap();
+    let marked = state.mark.as_ref().is_none_or(|mark| mark.credential == it.store.mark_of(&credential));
+    assert!(marked, "a place says whose it is as `mark_of` does: {state:?}");
     if it.store.labels().is_none() {
         assert_eq!(current(&state), Some(version), "without labels, readers see a write at once");
         return;

@@ -17,11 +17,13 @@ use crate::{
 const REPAIRS_MAX: i64 = 3;
 const REPAIRS_WITHIN: Duration = Duration::from_hours(24);
 
-/// A destination that holds, or should hold, the version that consumers of a credential use, outside of any rotation.
+/// A destination that holds, or should hold, the version that consumers of a credential use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holding {
     pub credential_id: i64,
     pub credential: CredentialId,
+    /// The rotation in which it was delivered, if that is still under way.
+    pub rotation: Option<RotationId>,
     pub destination: Destination,
     pub version: VersionNumber,
     pub store_version: String,
@@ -30,6 +32,8 @@ pub struct Holding {
     pub replaced: Option<String>,
     /// What was found there last time, if it was wrong.
     pub drifted: bool,
+    /// Others know what is to end: a person has said so, and waits for nobody's policy.
+    pub compromised: bool,
 }
 
 impl Db {
@@ -100,24 +104,30 @@ impl Db {
         self.write(unit).await
     }
 
-    /// Every place that should hold what consumers use now, of credentials with no rotation under way. A place that only an
-    /// older version reached, because the policy named it no more, holds nothing that anybody is meant to use.
+    /// Every place that should hold what consumers use now. While a rotation is under way, these are the places at which its
+    /// successor was read back. A place that only an older version reached, because the policy named it no more, holds
+    /// nothing that anybody is meant to use.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn holdings(&self) -> Result<Vec<Holding>, ReadError> {
-        let sql = "SELECT d.credential_id, d.store, d.path, d.version, d.store_version, max(d.promoted_at),
-                x.what IS NOT NULL, d.fingerprint, c.credential, d.replaced
-            FROM delivery d JOIN credential c ON c.id = d.credential_id AND c.rotation_id IS NULL
+        let sql = "SELECT h.credential_id, h.store, h.path, h.version, h.store_version, h.drifted, h.fingerprint,
+                h.credential, h.replaced, h.rotation_id, h.compromised
+            FROM (SELECT d.credential_id, d.store, d.path, d.version, d.store_version, x.what IS NOT NULL AS drifted,
+                d.fingerprint, c.credential, d.replaced, c.rotation_id,
+                coalesce('compromised' IN (c.rotation_cause, c.request_cause), FALSE) AS compromised, row_number() OVER (
+                    PARTITION BY d.credential_id, d.store, d.path ORDER BY coalesce(d.promoted_at, d.confirmed_at) DESC
+                ) AS place
+            FROM delivery d JOIN credential c ON c.id = d.credential_id
+                AND (c.rotation_id IS NULL OR c.rotation_id = d.rotation_id AND c.rotation_to = d.version)
             JOIN version v ON v.credential_id = d.credential_id AND v.number = d.version
                 AND v.sealed IS NOT NULL AND v.revoked_at IS NULL AND v.presence <> 'gone'
             LEFT JOIN drift x ON x.credential_id = d.credential_id AND x.store = d.store AND x.path = d.path
-            WHERE d.confirmed_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM delivery e
+            WHERE d.confirmed_at IS NOT NULL AND (c.rotation_id IS NOT NULL OR NOT EXISTS (SELECT 1 FROM delivery e
                 JOIN version n ON n.credential_id = e.credential_id AND n.number = e.version AND n.sealed IS NOT NULL
                     AND n.revoked_at IS NULL AND n.presence <> 'gone'
-                WHERE e.credential_id = d.credential_id AND e.version > d.version AND e.confirmed_at IS NOT NULL)
-            GROUP BY d.credential_id, d.store, d.path
-            ORDER BY d.credential_id, d.store, d.path";
+                WHERE e.credential_id = d.credential_id AND e.version > d.version AND e.confirmed_at IS NOT NULL))
+            ) AS h WHERE h.place = 1 ORDER BY h.credential_id, h.store, h.path";
         self.rows(sql, values![], |row| {
             Ok(Holding {
                 credential_id: row.get(0)?,
@@ -127,17 +137,19 @@ impl Db {
                 },
                 version: VersionNumber(row.get(3)?),
                 store_version: row.get(4)?,
-                drifted: row.get(6)?,
-                fingerprint: row.get(7)?,
-                credential: row.parse(8, CredentialId::parse)?,
-                replaced: row.get(9)?,
+                drifted: row.get(5)?,
+                fingerprint: row.get(6)?,
+                credential: row.parse(7, CredentialId::parse)?,
+                replaced: row.get(8)?,
+                rotation: row.get::<Option<&str>>(9)?.map(RotationId::new),
+                compromised: row.get(10)?,
             })
         })
         .await
     }
 
-    /// What an inspection found at a destination; `None`: all is as delivered. Of a rotation that began meanwhile it says
-    /// nothing, and is not kept.
+    /// What an inspection found at a destination; `None`: all is as delivered. Of a rotation that began or ended meanwhile
+    /// it says nothing, and is not kept.
     ///
     /// # Errors
     /// Those of the database.
@@ -153,15 +165,24 @@ impl Db {
                 let sql = "DELETE FROM drift WHERE credential_id = $1 AND store = $2 AND path = $3";
                 Unit::new().run(sql, values![id, &*at.store, at.path.as_str()], Rows::Any)
             }
-            Some(what) => {
-                let sql = "INSERT INTO drift (credential_id, store, path, what, seen_at)
-                    SELECT $1, $2, $3, $4, $5 FROM credential WHERE id = $1 AND rotation_id IS NULL
-                    ON CONFLICT (credential_id, store, path) DO UPDATE SET what = excluded.what";
-                let values = values![id, &*at.store, at.path.as_str(), drifted_word(what), now];
-                Unit::new().run(sql, values, Rows::Any)
-            }
+            Some(what) => self::found(id, at, holding.rotation.as_ref(), what, now),
         };
         self.write(unit).await
+    }
+
+    /// In the middle of a rotation, what its successor's places should hold is delivered once more at those that hold
+    /// something else: their overlap begins anew.
+    ///
+    /// # Errors
+    /// [`WriteError::GuardMissed`] when it was held, is parked, has moved on, or was put right too often lately.
+    pub async fn deliver_again(&self, id: i64, rotation: &RotationId, now: Timestamp) -> Result<(), WriteError> {
+        let guard = "UPDATE credential SET attempts = attempts
+            WHERE id = $1 AND rotation_id = $2 AND hold_since IS NULL AND protected = 0 AND parked = 0 AND $3 > (
+                SELECT count(*) FROM decision d WHERE d.credential_id = $1 AND d.decision = 'repair' AND d.at > $4)";
+        let since = now.saturating_sub(REPAIRS_WITHIN).unwrap_or(Timestamp::MIN);
+        let word = Word { by: "keyrota", reason: &Reason::Drifted.to_string(), at: now };
+        let unit = Unit::new().run(guard, values![id, rotation.as_str(), REPAIRS_MAX, since], Rows::Exactly(1));
+        self.write(unit.and(delivered_anew(id)).and(decision(id, "repair", word))).await
     }
 
     /// Opens the rotation that delivers once more what consumers are to read, and retires nothing.
@@ -187,6 +208,31 @@ impl Db {
         let seen = "DELETE FROM drift WHERE credential_id = $1";
         self.write(Unit::new().run(open, values, Rows::Exactly(1)).run(seen, values![id], Rows::Any)).await
     }
+}
+
+/// What was found at a destination, as long as the same rotation is under way.
+pub(crate) fn found(id: i64, at: &Destination, rotation: Option<&RotationId>, what: Drifted, now: Timestamp) -> Unit {
+    let sql = "INSERT INTO drift (credential_id, store, path, what, seen_at)
+        SELECT $1, $2, $3, $4, $5 FROM credential WHERE id = $1 AND rotation_id IS NOT DISTINCT FROM $6
+        ON CONFLICT (credential_id, store, path) DO UPDATE SET what = excluded.what";
+    let rotation = rotation.map(RotationId::as_str);
+    Unit::new().run(sql, values![id, &*at.store, at.path.as_str(), drifted_word(what), now, rotation], Rows::Any)
+}
+
+/// Sets aside what the rotation under way has delivered to places that hold something else by now, and, where it is parked,
+/// to places where it was never read back: its successor goes there once more. What was written stays on record, so that it
+/// is forgotten in the store together with its version; counted, since a store that was emptied begins its numbers anew.
+pub(crate) fn delivered_anew(id: i64) -> Unit {
+    let aside = "UPDATE delivery SET confirmed_at = NULL, first_confirmed_at = NULL,
+            rotation_id = rotation_id || ':' || (SELECT count(*) FROM delivery e
+                WHERE e.credential_id = $1 AND e.store = delivery.store AND e.path = delivery.path)
+        WHERE credential_id = $1 AND promoted_at IS NOT NULL
+            AND rotation_id = (SELECT c.rotation_id FROM credential c WHERE c.id = $1)
+            AND (EXISTS (SELECT 1 FROM drift x WHERE x.credential_id = $1 AND x.store = delivery.store
+                    AND x.path = delivery.path)
+                OR confirmed_at IS NULL AND EXISTS (SELECT 1 FROM credential c WHERE c.id = $1 AND c.parked = 1))";
+    let seen = "DELETE FROM drift WHERE credential_id = $1";
+    Unit::new().run(aside, values![id], Rows::Any).run(seen, values![id], Rows::Any)
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -243,6 +289,23 @@ mod tests {
     }
 
     #[test]
+    fn what_was_delivered_again_is_held_as_it_was_delivered_last() {
+        wait(async {
+            let db = delivered().await;
+            for (rotation, store_version, promoted_at) in [("r4", "9", 9_i64), ("r3", "7", 7)] {
+                let sql = "INSERT INTO delivery (credential_id, rotation_id, version, store, path, store_version,
+                    fingerprint, written_at, promoted_at, confirmed_at)
+                    VALUES (1, $1, 2, 'bao', 'web', $2, zeroblob(32), $3, $3, $3)";
+                let values = values![rotation, store_version, promoted_at];
+                db.write(Unit::new().run(sql, values, Rows::Exactly(1))).await.unwrap();
+            }
+            let holdings = db.holdings().await.unwrap();
+            assert_eq!(holdings.len(), 1);
+            assert_eq!(holdings[0].store_version, "9");
+        });
+    }
+
+    #[test]
     fn a_place_that_only_an_older_version_reached_holds_nothing() {
         wait(async {
             let db = delivered().await;
@@ -294,6 +357,87 @@ mod tests {
                 .await;
                 repair().await.unwrap();
             }
+        });
+    }
+
+    /// The second version is on its way, and was read back at one of its two places.
+    async fn in_overlap() -> Db {
+        let db = delivered().await;
+        run(
+            &db,
+            "INSERT INTO delivery (credential_id, rotation_id, version, store, path, store_version, fingerprint,
+                written_at, promoted_at, confirmed_at)
+            VALUES (1, 'r2', 2, 'bao', 'late', '7', zeroblob(32), 2, 2, NULL)",
+        )
+        .await;
+        run(&db, "UPDATE credential SET rotation_id = 'r2', rotation_from = 1, rotation_to = 2").await;
+        db
+    }
+
+    /// Places at which something of the rotation under way is on record.
+    async fn under_way(db: &Db) -> Vec<String> {
+        let sql = "SELECT path FROM delivery WHERE rotation_id = 'r2' ORDER BY path";
+        db.rows(sql, values![], |row| row.get(0)).await.unwrap()
+    }
+
+    #[test]
+    fn what_was_read_back_in_a_rotation_under_way_is_inspected() {
+        wait(async {
+            let db = in_overlap().await;
+            let holdings = db.holdings().await.unwrap();
+            let held: Vec<_> = holdings.iter().map(|one| (one.destination.path.as_str(), one.version.0)).collect();
+            assert_eq!(held, [("web", 2)], "neither what is still on its way, nor what it takes the place of");
+            db.record_drift(&holdings[0], Some(Drifted::Gone), at(3)).await.unwrap();
+            assert!(db.holdings().await.unwrap()[0].drifted);
+            run(&db, "UPDATE credential SET rotation_id = NULL").await;
+            db.record_drift(&holdings[0], Some(Drifted::ValueChanged), at(4)).await.unwrap();
+            let what = db.row("SELECT what FROM drift", values![], |row| row.get::<String>(0)).await.unwrap();
+            assert_eq!(what.as_deref(), Some("gone"), "the rotation ended meanwhile");
+        });
+    }
+
+    #[test]
+    fn in_a_rotation_under_way_only_what_drifted_goes_out_once_more() {
+        wait(async {
+            let db = in_overlap().await;
+            let again = async |seconds| db.deliver_again(1, &RotationId::new("r2"), at(seconds)).await;
+            for stop in ["hold_since = 1", "parked = 1", "rotation_id = 'r3'"] {
+                run(&db, stop_it(stop)).await;
+                assert!(matches!(again(3).await, Err(WriteError::GuardMissed { .. })), "{stop}");
+                run(&db, "UPDATE credential SET hold_since = NULL, parked = 0, rotation_id = 'r2'").await;
+            }
+            again(4).await.unwrap();
+            assert_eq!(under_way(&db).await, ["late", "web"], "all is as delivered");
+            let holding = db.holdings().await.unwrap().remove(0);
+            db.record_drift(&holding, Some(Drifted::Gone), at(5)).await.unwrap();
+            again(5).await.unwrap();
+            assert_eq!(under_way(&db).await, ["late"]);
+            assert_eq!(db.holdings().await.unwrap(), [], "what was set aside is inspected no more");
+            let kept: Vec<_> = db.delivered(1).await.unwrap();
+            assert!(
+                kept.iter().any(|one| one.store_version == "2"),
+                "and is still forgotten together with its version"
+            );
+            again(6).await.unwrap();
+            assert!(matches!(again(7).await, Err(WriteError::GuardMissed { .. })), "three times a day");
+            again(25 * 3600).await.unwrap();
+        });
+    }
+
+    fn stop_it(what: &str) -> &'static str {
+        Box::leak(format!("UPDATE credential SET {what}").into_boxed_str())
+    }
+
+    #[test]
+    fn whoever_asks_for_what_is_parked_has_it_delivered_once_more() {
+        wait(async {
+            let word = Word { by: "ada", reason: "", at: at(9) };
+            let db = in_overlap().await;
+            db.request_rotation(1, word).await.unwrap();
+            assert_eq!(under_way(&db).await, ["late", "web"], "it is on its way, and nothing is wrong");
+            run(&db, "UPDATE credential SET parked = 1").await;
+            db.request_compromised(1, word).await.unwrap();
+            assert_eq!(under_way(&db).await, ["web"], "it was promoted, and never read back");
         });
     }
 }

@@ -6,6 +6,7 @@ use secret::Sealed;
 
 use crate::{
     Db, ReadError, Rows, Unit, WriteError,
+    consumers::delivered_anew,
     entry::number,
     values,
     words::{cause_columns, parse_phase},
@@ -66,7 +67,7 @@ impl Db {
                 WHEN rotation_id IS NULL THEN $3 END
             WHERE id = $1";
         let values = values![id, word.by, word.reason];
-        let unit = Unit::new().run(sql, values, Rows::Exactly(1)).and(looked_at_anew(id));
+        let unit = looked_at_anew(id).run(sql, values, Rows::Exactly(1));
         self.write(unit.and(decision(id, "rotate", word))).await
     }
 
@@ -216,16 +217,17 @@ pub(crate) fn compromised(id: i64, word: Word<'_>) -> Unit {
                 ELSE rotation_cause END
             WHERE id = $1";
     let values = values![id, word.by, word.reason];
-    let unit = Unit::new().run(sql, values, Rows::Exactly(1)).and(looked_at_anew(id));
+    let unit = looked_at_anew(id).run(sql, values, Rows::Exactly(1));
     unit.and(decision(id, "compromised", word))
 }
 
 /// What is written and not promoted is written once more, which adds no version: where somebody else wrote in between, the
-/// promotion would otherwise compare with what is there no longer, however often a person asked for it.
+/// promotion would otherwise compare with what is there no longer, however often a person asked for it. What was promoted
+/// and is gone since, or was covered, goes out once more. Comes before what takes the credential out of its park.
 fn looked_at_anew(id: i64) -> Unit {
     let sql = "DELETE FROM delivery WHERE credential_id = $1 AND promoted_at IS NULL
         AND rotation_id = (SELECT c.rotation_id FROM credential c WHERE c.id = $1)";
-    Unit::new().run(sql, values![id], Rows::Any)
+    Unit::new().run(sql, values![id], Rows::Any).and(delivered_anew(id))
 }
 
 pub(crate) fn decision(id: i64, decision: &str, word: Word<'_>) -> Unit {

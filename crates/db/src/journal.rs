@@ -11,13 +11,13 @@ use std::sync::{
 };
 
 use domain::{
-    Ask, Cause, Destination, Fingerprint, Handle, Marker, Phase, PhaseEvent, Reason, RotationId, Step, Timestamp,
-    Usage, VersionNumber, planted,
+    Ask, Cause, Destination, Drifted, Fingerprint, Handle, Marker, Phase, PhaseEvent, Reason, RotationId, Step,
+    Timestamp, Usage, VersionNumber, planted,
 };
 use driver::Ticket;
 use secret::Sealed;
 
-use crate::{Db, ReadError, Rows, Unit, WriteError, entry::number, values, words::cause_columns};
+use crate::{Db, ReadError, Rows, Unit, WriteError, consumers, entry::number, values, words::cause_columns};
 
 /// The journal of one engine. Its epoch fences outcomes: what a later engine has taken over, an earlier one can no
 /// longer finish.
@@ -89,6 +89,11 @@ pub enum Outcome {
     },
     Confirmed {
         destination: Destination,
+    },
+    /// Readers get something else than what they got when it was first read back.
+    Drifted {
+        destination: Destination,
+        what: Drifted,
     },
     Told {
         consumer: Arc<str>,
@@ -403,6 +408,9 @@ impl Outcome {
                 well.and(mark_promoted(id, rotation, destination, written.as_ref(), now))
             }
             Self::Confirmed { destination } => well.and(mark_confirmed(id, rotation, destination, now)),
+            Self::Drifted { destination, what } => {
+                well.and(consumers::found(id, destination, Some(rotation), *what, now))
+            }
             Self::Verified { version } => {
                 let verified = at_version("verified_at");
                 well.run(verified, values![id, version.0, now], one).and(crate::tasks::successor_serves(id, now))

@@ -25,6 +25,7 @@ mod migrate;
 mod open;
 mod outbox;
 mod pickup;
+mod taken_over;
 mod tasks;
 mod unit;
 mod value;

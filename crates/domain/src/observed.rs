@@ -40,7 +40,7 @@ pub struct Observed {
     pub waivers: Vec<Waiver>,
     /// Consumers that were told of the successor in the rotation under way.
     pub told: Vec<Arc<str>>,
-    /// What the last inspection found at destinations, outside of a rotation, that is not what we delivered.
+    /// What the last inspection found at destinations that is not what we delivered.
     pub drift: Vec<Drift>,
     pub trouble: Trouble,
 }
@@ -57,11 +57,13 @@ impl Observed {
         causes.into_iter().flatten().any(|cause| matches!(cause, Cause::Compromised { .. }))
     }
 
-    /// What consumers are meant to use. In a rotation, its successor from the first promotion on. When none is under way,
+    /// What consumers are meant to use. In a rotation, its successor from the first promotion on, also while it is delivered
+    /// once more to a place that has lost it. When none is under way,
     /// what we delivered last, while it lives; else the newest version, see [`Observed::newest`].
     pub fn current(&self) -> Option<&Version> {
         if let Some(rotation) = &self.rotation {
-            let to = rotation.to.filter(|_| rotation.serves()).and_then(|to| self.version(to));
+            let serves = |to: &&Version| rotation.serves() || to.delivered_at >= Some(rotation.started_at);
+            let to = rotation.to.and_then(|to| self.version(to)).filter(serves);
             return to.or_else(|| rotation.from.and_then(|from| self.version(from)));
         }
         let delivered = self.versions.iter().filter(|version| version.is_known() && version.delivered_at.is_some());

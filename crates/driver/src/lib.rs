@@ -29,7 +29,7 @@ pub use notifier::{Message, Notifier, NotifierFacts};
 pub use ports::{Clock, Entropy, NoEntropy, Ports};
 pub use settings::{InvalidSettings, PlainText, SecretSource, Settings, SourceTable};
 pub use store::{
-    AttemptKey, Delivery, Discarded, Form, Label, Labels, PolicyHost, SecretStore, StoreFacts, StoreState,
+    AttemptKey, Delivery, Discarded, Form, Label, Labels, Mark, PolicyHost, SecretStore, StoreFacts, StoreState,
     StoreVersion, StoredVersion,
 };
 pub use ticket::Ticket;

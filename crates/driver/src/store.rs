@@ -29,6 +29,12 @@ pub trait SecretStore: Send + Sync + Debug {
         None
     }
 
+    /// How this credential is named in a [`Mark`] of this store. A store that cannot keep every identifier as it is MUST
+    /// keep any two apart.
+    fn mark_of(&self, credential: &CredentialId) -> String {
+        credential.to_string()
+    }
+
     fn policy_host(&self) -> Option<&dyn PolicyHost> {
         None
     }
@@ -96,6 +102,9 @@ pub struct StoreFacts {
     /// With labels: the first version of a place is `current` at once, as its maker decided; from the second on they are
     /// `pending`.
     pub first_is_current: bool,
+    /// A place is for handing over to people, who may take away what they find: that nothing is there any more says
+    /// nothing.
+    pub taken_away: bool,
 }
 
 /// The same for every repetition of one write.
@@ -119,6 +128,18 @@ pub struct StoreState {
     /// The store's own word for the environment that this place belongs to: a tag, metadata, the account. `None`: it
     /// says nothing.
     pub environment: Option<String>,
+    /// Whose the place is, as the last write of ours has noted there, this installation's or another's. `None`: nothing is
+    /// noted, or the store has no room for it.
+    pub mark: Option<Mark>,
+}
+
+/// A note at a place: which credential is delivered there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// As [`SecretStore::mark_of`] names it.
+    pub credential: String,
+    /// What a person has to take away there to free the place.
+    pub kept_as: &'static str,
 }
 
 impl StoreState {

@@ -1,4 +1,4 @@
-//! Looking at destinations while no rotation is under way: do readers still get what was delivered?
+//! Looking at destinations, whether a rotation is under way or not: do readers still get what was delivered?
 
 use std::{
     collections::HashSet,
@@ -45,7 +45,7 @@ impl Engine {
                 self.db.record_drift(holding, *found, self.now(issuer)).await?;
             }
         }
-        // One rotation puts every place of a credential right: all of them are on record before the first begins.
+        // What puts one place of a credential right puts every one right: all of them are on record before the first.
         for (holding, _) in inspected.iter().filter(|(_, found)| found.is_some()) {
             self.repair(holding).await?;
         }
@@ -64,7 +64,7 @@ impl Engine {
         let store = self.stores.get(name)?;
         let state = look((name, &**store), &holding.destination, away).await?;
         // What a person was left to pick up may be gone, and nobody reads from such a place.
-        let taken_away = !store.facts().readable && state.labelled(Label::Current).is_none();
+        let taken_away = store.facts().taken_away && state.labelled(Label::Current).is_none();
         Some(if taken_away { None } else { drifted(&state, holding) })
     }
 
@@ -73,14 +73,17 @@ impl Engine {
         let now = self.now(issuer);
         let Some(applied) = self.policies.applied(&holding.credential, now) else { return Ok(()) };
         let wanted = applied.policy.deliver.contains(&holding.destination);
-        if !applied.repairs_drift || !wanted || applied.policy.mode != Mode::Automatic {
+        let repairs = applied.repairs_drift && applied.policy.mode == Mode::Automatic;
+        if !wanted || !(repairs || holding.compromised && holding.rotation.is_some()) {
             return Ok(());
         }
-        let rotation = self.new_rotation();
-        let opened =
-            self.db.open_repair(holding.credential_id, (&rotation, &Cause::Repair), holding.version, now).await;
-        match opened {
-            // Held, parked, in rotation by now or put right too often: its own course goes on, and the finding stays.
+        let id = holding.credential_id;
+        let begun = match &holding.rotation {
+            Some(rotation) => self.db.deliver_again(id, rotation, now).await,
+            None => self.db.open_repair(id, (&self.new_rotation(), &Cause::Repair), holding.version, now).await,
+        };
+        match begun {
+            // Held, parked, moved on by now or put right too often: its own course goes on, and the finding stays.
             Err(db::WriteError::GuardMissed { .. }) | Ok(()) => Ok(()),
             Err(error) => Err(error.into()),
         }

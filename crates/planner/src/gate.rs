@@ -21,6 +21,8 @@ pub(crate) enum Gate {
     NotYetQuiet {
         ask_at: Timestamp,
     },
+    /// Readers of some destination get something else than the successor by now.
+    Drifted,
     /// Nobody can have the successor: the policy has come to name no destination, or its secret is not in our hands.
     NowhereDelivered,
     /// These consumers are to say that they run the successor, and have not.
@@ -50,6 +52,9 @@ pub(crate) fn gate(situation: &Situation<'_>, retiree: &Version) -> Gate {
     let Some(confirmed_at) = situation.handed_out().and_then(|_| confirmed_everywhere_at(situation)) else {
         return Gate::NowhereDelivered;
     };
+    if situation.drifted().next().is_some() {
+        return Gate::Drifted;
+    }
     if let Some(by) = situation.compromised_by() {
         return Gate::Open(Reason::Compromised { by: by.to_owned() });
     }

@@ -1,8 +1,8 @@
 //! What a rule is asked with, and what it may answer.
 
 use domain::{
-    Cause, Destination, Duration, Ending, Finding, Mode, Observed, Origin, Plan, Planned, Policy, Reason, Rotation,
-    Step, Timestamp, Version,
+    Cause, Destination, Drift, Duration, Ending, Finding, Mode, Observed, Origin, Plan, Planned, Policy, Reason,
+    Rotation, Step, Timestamp, Version,
 };
 
 use crate::ASK_AGAIN_LONGEST;
@@ -69,6 +69,18 @@ impl<'a> Situation<'a> {
         let written =
             |destination| rotation.delivery(destination).is_some_and(|delivery| delivery.written_at.is_some());
         self.policy.deliver.iter().filter(move |destination| !written(destination))
+    }
+
+    /// Destinations of the policy that hold something else than what was delivered. In a rotation only those count at which
+    /// its successor was read back: what was found before it began, it covers.
+    pub(crate) fn drifted(&self) -> impl Iterator<Item = &'a Drift> {
+        let read_back = |drift: &Drift| {
+            self.rotation().is_none_or(|rotation| {
+                rotation.delivery(&drift.destination).is_some_and(|delivery| delivery.confirmed_at.is_some())
+            })
+        };
+        let deliver = &self.policy.deliver;
+        self.observed.drift.iter().filter(move |drift| deliver.contains(&drift.destination) && read_back(drift))
     }
 
     /// The version that the rotation under way retires. Never its own successor, whatever the record says.

@@ -1,5 +1,7 @@
 //! Outcomes in words, as histories tell them.
 
+use domain::Drifted;
+
 use super::Outcome;
 
 impl Outcome {
@@ -11,10 +13,18 @@ impl Outcome {
             Self::Asked { due_at, .. } => format!("a person has time until {due_at:.0}"),
             Self::Disabled { .. } => "switched off".to_owned(),
             Self::Enabled { .. } => "switched on again".to_owned(),
-            Self::Written { store_version, .. } => format!("written as version {store_version}"),
+            // Where readers would get at once what is written, the promotion writes.
+            Self::Written { store_version, .. } if store_version.is_empty() => {
+                "ready: it is written when it becomes current".to_owned()
+            }
+            Self::Written { store_version, .. } => format!("written as version {store_version} there"),
             Self::Verified { .. } => "accepted by the platform".to_owned(),
+            Self::Promoted { written: Some((version, _)), .. } => format!("current, as version {version} there"),
             Self::Promoted { .. } => "current".to_owned(),
             Self::Confirmed { .. } => "read back and equal".to_owned(),
+            Self::Drifted { what: Drifted::Gone, .. } => "readers get nothing any more".to_owned(),
+            Self::Drifted { what: Drifted::LabelMoved, .. } => "readers are back at what it replaced".to_owned(),
+            Self::Drifted { .. } => "readers get a value that somebody else wrote".to_owned(),
             Self::Told { consumer } => format!("{consumer} was told"),
             Self::Watched { usage, .. } => match (usage.known_through, usage.last_used) {
                 (None, _) => "the issuer does not tell".to_owned(),

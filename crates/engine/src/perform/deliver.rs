@@ -1,7 +1,7 @@
 //! Bringing the successor to where applications read, and reading it back.
 
 use db::{Delivered, Outcome};
-use domain::{Destination, Duration, Fingerprint, Origin, VersionNumber, planted};
+use domain::{Destination, Drifted, Duration, Fingerprint, Origin, VersionNumber, planted};
 use driver::{AttemptKey, Delivery, DriverError, Form, Kind, Label, SecretStore, StoreState, StoreVersion, Ticket};
 use secret::SecretMap;
 
@@ -32,6 +32,7 @@ impl Work<'_> {
         let store = self.store(destination)?;
         let state = store.inspect(&destination.path).await.map_err(StepEnd::Elsewhere)?;
         self.is_the_right_place(destination, &state)?;
+        self.is_nobody_elses(store, destination, &state)?;
         let replaced = state.labelled(Label::Current).map(|current| current.version.0.clone());
         // What readers would get at once waits for the promotion: nothing has tried it yet.
         let at_once = store.labels().is_none() || (store.facts().first_is_current && replaced.is_none());
@@ -55,6 +56,7 @@ impl Work<'_> {
         let delivered = self.delivered(version, destination).await?;
         let state = store.inspect(&destination.path).await.map_err(StepEnd::Elsewhere)?;
         self.is_the_right_place(destination, &state)?;
+        self.is_nobody_elses(store, destination, &state)?;
         let overwritten = |error: DriverError| match error.kind {
             Kind::Conflict => StepEnd::Park(format!(
                 "somebody else wrote to {destination} between our writing and our promotion: {}",
@@ -81,12 +83,19 @@ impl Work<'_> {
 
     /// The proof that a delivery arrived: the value that readers get is ours, to the byte. It is read with the
     /// consumer's own identity, where there is one. Readers that still get what we replaced are given time; anything
-    /// else was written by somebody else.
+    /// else was written by somebody else. Where it had arrived before, that is what an inspection would have found, and is
+    /// kept as such; else a person has to look.
     pub(super) async fn confirm(&self, version: VersionNumber, destination: &Destination) -> Result<Outcome, StepEnd> {
         let store = self.reader(destination)?;
         let delivered = self.delivered(version, destination).await?;
         let state = store.inspect(&destination.path).await.map_err(StepEnd::Elsewhere)?;
-        let taken_away = !store.facts().readable && state.labelled(Label::Current).is_none();
+        self.is_the_right_place(destination, &state)?;
+        if self.is_read_through_another(destination) {
+            // A consumer's own login need not see what the store says of the place.
+            let state = self.store(destination)?.inspect(&destination.path).await.map_err(StepEnd::Elsewhere)?;
+            self.is_the_right_place(destination, &state)?;
+        }
+        let taken_away = store.facts().taken_away && state.labelled(Label::Current).is_none();
         if taken_away && self.was_confirmed(destination) {
             return Ok(Outcome::Confirmed { destination: destination.clone() });
         }
@@ -102,6 +111,14 @@ impl Work<'_> {
             let why = if read.is_some() { "readers still get what it replaced" } else { "readers get nothing yet" };
             return Err(StepEnd::NotYet { why: why.to_owned(), since: promoted_at });
         }
+        if self.was_confirmed(destination) {
+            let what = match read {
+                None => Drifted::Gone,
+                Some(_) if as_before => Drifted::LabelMoved,
+                Some(_) => Drifted::ValueChanged,
+            };
+            return Ok(Outcome::Drifted { destination: destination.clone(), what });
+        }
         let place = self.applied.place(destination);
         let reader = place.and_then(|place| place.read_as.as_deref());
         let seen_by = reader.map(|reader| format!(", read through the store `{reader}`")).unwrap_or_default();
@@ -112,8 +129,10 @@ impl Work<'_> {
                     "readers get what version {version} replaced at {destination}{seen_by}: somebody went back to it"
                 )
             }
-            Some(_) => format!(
-                "what readers get at {destination}{seen_by} is not version {version}: somebody else wrote there"
+            Some(theirs) => format!(
+                "what readers get at {destination}{seen_by} is version {theirs} there, and version {version} went there \
+                 as {}: somebody else wrote there",
+                ours.0
             ),
         }))
     }
@@ -160,12 +179,26 @@ impl Work<'_> {
             value: &value,
             form,
             fingerprint,
-            key: AttemptKey(format!("{}:{version}", self.rotation.as_str())),
+            key: self.attempt_at(version, destination).await?,
             replaces: replaces.as_ref(),
             environment: self.applied.place(destination).and_then(|place| place.environment.as_deref()),
         };
         let written = store.write(&delivery, ticket).await.map_err(StepEnd::Elsewhere)?;
         Ok((written.0, fingerprint))
+    }
+
+    /// The same for every repetition of one delivery. What was current there before and is no more goes out by another one:
+    /// the store would answer that it has it.
+    async fn attempt_at(&self, version: VersionNumber, destination: &Destination) -> Result<AttemptKey, StepEnd> {
+        let there = |one: &&Delivered| one.version == version && one.destination == *destination;
+        let all = self.all_delivered().await?;
+        let times = all.iter().filter(there).filter(|one| one.promoted_at.is_some()).count();
+        let rotation = self.rotation.as_str();
+        Ok(AttemptKey(if times == 0 {
+            format!("{rotation}:{version}")
+        } else {
+            format!("{rotation}:{version}:{times}")
+        }))
     }
 
     /// The secret as the application at this destination reads it.
@@ -194,8 +227,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Asked before the first effect, before the write and again before the promotion: the store's own word on where a
-    /// path belongs must not contradict the policy.
+    /// Asked before the first effect, before the write, before the promotion and whenever it is read back, which is also
+    /// right before the old one goes: the store's own word on where a path belongs must not contradict the policy.
     pub(super) fn is_the_right_place(&self, destination: &Destination, state: &StoreState) -> Result<(), StepEnd> {
         let wanted = self.applied.place(destination).and_then(|place| place.environment.as_deref());
         match (wanted, state.environment.as_deref()) {
@@ -207,6 +240,30 @@ impl Work<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Asked at the same moments: what another credential delivers there, of this installation or of another, is not
+    /// overwritten. What bears no mark was put there before us, and is taken over.
+    pub(super) fn is_nobody_elses(
+        &self,
+        store: &dyn SecretStore,
+        destination: &Destination,
+        state: &StoreState,
+    ) -> Result<(), StepEnd> {
+        let ours = store.mark_of(&self.entry.observed.credential);
+        let Some(mark) = state.mark.as_ref().filter(|mark| mark.credential != ours) else { return Ok(()) };
+        let stays = match state.labelled(Label::Current) {
+            Some(current) => format!("nothing was written, and version {} there stays", current.version.0),
+            None => "nothing was written".to_owned(),
+        };
+        Err(StepEnd::Park(format!(
+            "{destination} belongs to another credential, perhaps of another installation: it bears the mark of `{}`;              {stays}; deliver to another path, or, if nobody delivers that one any more, take `{}` away there",
+            mark.credential, mark.kept_as
+        )))
+    }
+
+    fn is_read_through_another(&self, destination: &Destination) -> bool {
+        self.applied.place(destination).is_some_and(|place| place.read_as.is_some())
     }
 
     /// The store through which consumers of this destination read.

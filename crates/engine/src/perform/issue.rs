@@ -157,16 +157,18 @@ impl Work<'_> {
         }
     }
 
-    /// What can be known before the first effect: every destination answers, its form can be filled in, and something can
-    /// try the successor.
+    /// What can be known before the first effect: every destination answers and belongs to nobody else, its form can be
+    /// filled in, and something can try the successor.
     /// A successor that could not be delivered or verified would only be one more live credential.
     async fn preflight(&self) -> Result<(), StepEnd> {
         if self.applied.probe.is_none() && self.issuer.driver.verifier().is_none() {
             return Err(StepEnd::Park(NOTHING_CAN_TRY.to_owned()));
         }
         for destination in &self.applied.policy.deliver {
-            let state = self.store(destination)?.inspect(&destination.path).await.map_err(StepEnd::Elsewhere)?;
+            let store = self.store(destination)?;
+            let state = store.inspect(&destination.path).await.map_err(StepEnd::Elsewhere)?;
             self.is_the_right_place(destination, &state)?;
+            self.is_nobody_elses(store, destination, &state)?;
         }
         self.forms_fit().await
     }

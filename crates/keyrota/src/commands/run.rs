@@ -22,6 +22,9 @@ use crate::{
     wiring::Opened,
 };
 
+/// Enough to see the pattern of the paths; `--output json` has them all.
+const TAKEN_OVER_NAMED_MAX: usize = 3;
+
 pub(crate) async fn run(shell: &Shell, args: &RunArgs) -> Ended {
     let selector = selector(args.selector.as_deref())?;
     let opened = Opened::open(shell, Access::Engine).await?;
@@ -74,6 +77,9 @@ pub(crate) fn report_run(shell: &Shell, report: &RunReport) -> Ended {
     } else if !shell.quiet {
         shell.text(&sentences(report))?
     }
+    if let Some(note) = taken_over(report) {
+        shell.voice.note(&note);
+    }
     let exit = tell_observations(shell, report);
     let exit = exit.max(tell_attention(shell, report));
     let exit = exit.max(report.posted.as_ref().map_or(Exit::Done, |posted| notice::tell_held_back(shell, posted)));
@@ -92,6 +98,20 @@ pub(crate) fn report_run(shell: &Shell, report: &RunReport) -> Ended {
         return Ok(Exit::Failed);
     }
     Ok(if report.troubles.is_empty() { exit } else { Exit::Failed })
+}
+
+/// What stood at a place before us is replaced at the first delivery, and nobody is to learn of it by accident.
+fn taken_over(report: &RunReport) -> Option<String> {
+    let places: Vec<String> = report
+        .taken_over
+        .iter()
+        .take(TAKEN_OVER_NAMED_MAX)
+        .map(|(credential, destination)| format!("{destination} (now of {credential})"))
+        .collect();
+    let others = report.taken_over.len() - places.len();
+    let others = if others > 0 { format!(" and {others} more") } else { String::new() };
+    (!places.is_empty())
+        .then(|| format!("taken over, with a value that Keyrota had not put there: {}{others}", places.join(", ")))
 }
 
 fn stopped(state: String) -> Complaint {
@@ -128,6 +148,10 @@ fn run_json(report: &RunReport) -> Value {
         "waiting": report.waiting,
         "next_at": report.next_at.map(rfc3339),
         "retrying": report.retrying.len(),
+        "taken_over": report.taken_over.iter().map(|(credential, destination)| json!({
+            "credential": credential.as_str(),
+            "destination": destination,
+        })).collect::<Vec<_>>(),
         "halted_policies": report.halted,
         "stopped": report.stopped,
         "notices": report.posted.as_ref().map(notice::posted_json),

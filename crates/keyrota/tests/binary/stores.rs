@@ -24,7 +24,13 @@ impl Estate {
     fn new(twin: &str, one_in: usize) -> Self {
         let (bao, aws) = (bao(), moto());
         let roads = [BadRoad::to(&bao.address(), one_in, 7), BadRoad::to(&aws.address(), one_in, 8)];
-        let world = World::new(twin);
+        let estate = Self { world: World::new(twin), bao, aws, roads };
+        estate.serve(&estate.world);
+        estate
+    }
+
+    /// Both stores are where this installation delivers.
+    fn serve(&self, world: &World) {
         world.reconfigure(
             "[[policy]]",
             &format!(
@@ -43,8 +49,8 @@ endpoint = "{}"
 environment = "production"
 
 [[policy]]"#,
-                roads[0].address(),
-                roads[1].address()
+                self.roads[0].address(),
+                self.roads[1].address()
             ),
         );
         world.reconfigure(
@@ -55,13 +61,16 @@ deliver = [
     { store = "aws", path = "apic/{consumer_org}/{app}" },
 ]"#,
         );
-        Self { world, bao, aws, roads }
     }
 
     fn keyrota(&self, arguments: &str) -> Ran {
-        let mut command = self.world.command(arguments);
+        self.keyrota_of(&self.world, arguments)
+    }
+
+    fn keyrota_of(&self, world: &World, arguments: &str) -> Ran {
+        let mut command = world.command(arguments);
         self.with_logins(&mut command);
-        self.world.perform(arguments, &mut command, "")
+        world.perform(arguments, &mut command, "")
     }
 
     fn with_logins(&self, command: &mut Command) {
@@ -93,9 +102,13 @@ deliver = [
     }
 
     fn put_into_bao(&self, path: &str, body: &Value) {
+        self.call_bao("POST", path, body);
+    }
+
+    fn call_bao(&self, method: &str, path: &str, body: &Value) {
         let mut client = Client::new(&self.bao.address());
         let token = [("x-vault-token", self.bao.root_token()), ("content-type", "application/json")];
-        let answer = client.call("POST", &format!("/v1/secret/{path}"), &token, &body.to_string());
+        let answer = client.call(method, &format!("/v1/secret/{path}"), &token, &body.to_string());
         assert!(answer.status < 300, "{path}: {}", answer.status);
     }
 
@@ -191,16 +204,154 @@ fn the_stores_own_word_stops_a_delivery_to_another_environment() {
 }
 
 #[test]
+fn an_environment_that_changes_before_the_end_keeps_the_old_credential() {
+    let estate = Estate::new("--consumer-orgs 1 --apps 1 --age 95d", 0);
+    let old = estate.world.live().remove(0);
+    let path = place(&old);
+    estate.keyrota("run --once").exits(0);
+    let bao_says = |environment: &str| {
+        let notes = json!({ "custom_metadata": { "environment": environment } });
+        estate.put_into_bao(&format!("metadata/{path}"), &notes);
+    };
+    let aws_says = |environment: &str| {
+        let tag = json!({ "SecretId": path, "Tags": [{ "Key": "environment", "Value": environment }] });
+        estate.aws("TagResource", &tag);
+    };
+    bao_says("staging");
+    estate.world.advance("6d");
+    let run = estate.keyrota("run --once").exits(3);
+    assert!(run.stderr.contains("bao:") && run.stderr.contains("environment `staging`"), "{}", run.stderr);
+    assert_eq!(estate.world.live().len(), 2, "nobody knows what reads there now");
+    bao_says("production");
+    aws_says("staging");
+    let run = estate.keyrota(&format!("credential rotate {}", old.path())).exits(3);
+    assert!(run.stderr.contains("aws:") && run.stderr.contains("environment `staging`"), "{}", run.stderr);
+    assert_eq!(estate.world.live().len(), 2);
+    aws_says("production");
+    estate.keyrota(&format!("credential rotate {}", old.path())).exits(0);
+    assert_eq!(estate.world.live().len(), 1);
+}
+
+#[test]
+fn what_another_installation_delivers_is_never_overwritten() {
+    let twin = "--consumer-orgs 1 --apps 1 --age 95d";
+    let estate = Estate::new(twin, 0);
+    let path = place(&estate.world.live().remove(0));
+    let first = estate.keyrota("run --once").exits(0);
+    assert!(!first.stderr.contains("taken over"), "nothing was there: {}", first.stderr);
+    let other = World::new(twin);
+    estate.serve(&other);
+    other.reconfigure("name = \"apic\"", "name = \"other\"");
+    other.reconfigure("match = \"apic/**\"", "match = \"other/**\"");
+    let theirs = other.live()[0].path().replace("apic/", "other/");
+    let run = estate.keyrota_of(&other, "run --once").exits(3);
+    assert!(
+        run.stderr.contains("bears the mark of `apic/") && run.stderr.contains("keyrota-credential"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(other.live().len(), 1, "refused before the first effect");
+    check_both_hold_the_new(&estate, 1);
+
+    // The other store says so too, until a person takes the mark away: then it is a value like any other.
+    other.reconfigure("    { store = \"bao\", path = \"apic/{consumer_org}/{app}\" },\n", "");
+    let rotate = format!("credential rotate {theirs}");
+    let run = estate.keyrota_of(&other, &rotate).exits(3);
+    assert!(run.stderr.contains("keyrota:credential"), "{}", run.stderr);
+    check_both_hold_the_new(&estate, 1);
+    estate.aws("UntagResource", &json!({ "SecretId": path, "TagKeys": ["keyrota:credential"] }));
+    let run = estate.keyrota_of(&other, &rotate).exits(0);
+    assert!(run.stderr.contains("note: taken over"), "{}", run.stderr);
+}
+
+#[test]
 fn a_value_overwritten_by_hand_in_vault_is_refused_before_retirement() {
     let estate = Estate::new("--consumer-orgs 1 --apps 1 --age 95d", 0);
     let old = estate.world.live().remove(0);
     estate.keyrota("run --once").exits(0);
     let by_hand = json!({ "data": { "client_id": "by", "client_secret": "hand" } });
     estate.put_into_bao(&format!("data/{}", place(&old)), &by_hand);
+    let told = "holds a value that was not delivered by Keyrota";
+    let run = estate.keyrota("run --once").exits(3);
+    assert!(run.stderr.contains(told), "said while the overlap runs: {}", run.stderr);
     estate.world.advance("6d");
     let run = estate.keyrota("run --once").exits(3);
-    assert!(run.stderr.contains("somebody else wrote there"), "{}", run.stderr);
+    assert!(run.stderr.contains(told), "{}", run.stderr);
     assert_eq!(estate.world.gateway().ping(&old.client_id, &old.client_secret), 200, "still accepted");
+    assert_eq!(estate.in_bao(&place(&old))["data"], by_hand["data"], "and nobody covered it");
+
+    let new = estate.world.live().into_iter().find(|one| one.name.ends_with("_new")).unwrap();
+    estate.put_into_bao(&format!("data/{}", place(&old)), &json!({ "data": pair(&new) }));
+    estate.world.advance("2d");
+    estate.run_to_rest();
+    assert_eq!(estate.world.live().len(), 1, "put right by hand, it goes on");
+}
+
+/// Nobody issues another one for it: the successor is held, and goes out once more.
+#[test]
+fn what_is_gone_in_the_overlap_is_delivered_again() {
+    let estate = Estate::new("--consumer-orgs 1 --apps 1 --age 95d", 0);
+    let old = estate.world.live().remove(0);
+    let path = place(&old);
+    estate.keyrota("run --once").exits(0);
+    let take_away: [&dyn Fn(); 3] = [
+        &|| estate.call_bao("DELETE", &format!("metadata/{path}"), &Value::Null),
+        &|| estate.call_bao("POST", &format!("destroy/{path}"), &json!({ "versions": [1] })),
+        &|| {
+            let gone = json!({ "SecretId": path, "ForceDeleteWithoutRecovery": true });
+            estate.aws("DeleteSecret", &gone);
+        },
+    ];
+    for gone in take_away {
+        gone();
+        estate.world.advance("6d");
+        let run = estate.keyrota("run --once").exits(3);
+        assert!(run.stderr.contains("get nothing: the secret is gone"), "{}", run.stderr);
+        assert_eq!(estate.world.live().len(), 2, "the old one waits");
+        let run = estate.keyrota(&format!("credential rotate {}", old.path())).exits(0);
+        assert!(run.stdout.contains("1 confirm, 1 promote, 1 write"), "{}", run.stdout);
+    }
+    estate.world.advance("4d");
+    estate.keyrota("run --once").exits(0);
+    assert_eq!(estate.world.live().len(), 2, "the overlap began anew");
+    let new = estate.world.live().into_iter().find(|one| one.name.ends_with("_new")).unwrap();
+    assert_eq!((&estate.in_bao(&path)["data"], &estate.in_aws(&path)), (&pair(&new), &pair(&new)));
+
+    // What others know waits for nobody.
+    estate.call_bao("DELETE", &format!("data/{path}"), &Value::Null);
+    let run = estate.keyrota(&format!("credential compromised {} --reason leaked", old.path()));
+    assert_eq!(estate.in_bao(&path)["data"]["client_id"], new_id(&estate), "{}", run.stderr);
+}
+
+/// Of the one that was made last.
+fn new_id(estate: &Estate) -> Value {
+    estate.world.live().pop().unwrap().client_id.into()
+}
+
+#[test]
+fn a_policy_that_repairs_does_so_in_the_overlap_too() {
+    let estate = Estate::new("--consumer-orgs 1 --apps 1 --age 95d", 0);
+    // Also where values cannot be read, that one is gone is seen.
+    estate.world.reconfigure("auth = {", "readable = false\nauth = {");
+    estate.world.reconfigure("quiet_for = \"24h\"", "quiet_for = \"24h\"\ndrift = \"repair\"");
+    let old = estate.world.live().remove(0);
+    let path = place(&old);
+    estate.keyrota("run --once").exits(0);
+    for _ in 0..3 {
+        estate.call_bao("DELETE", &format!("metadata/{path}"), &Value::Null);
+        estate.keyrota("run --once").exits(0);
+        assert_eq!(estate.in_bao(&path)["data"]["client_id"], new_id(&estate));
+    }
+    estate.call_bao("DELETE", &format!("metadata/{path}"), &Value::Null);
+    let run = estate.keyrota("run --once").exits(3);
+    assert!(run.stderr.contains("get nothing: the secret is gone"), "three times a day: {}", run.stderr);
+    let history = estate.keyrota(&format!("credential history {}", old.path())).exits(0);
+    assert_eq!(history.stdout.matches("a destination no longer held what was delivered").count(), 3);
+    estate.world.advance("25h");
+    estate.keyrota("run --once").exits(0);
+    estate.world.advance("6d");
+    estate.run_to_rest();
+    assert_eq!(estate.world.live().len(), 1);
 }
 
 #[test]

@@ -61,6 +61,10 @@ pub(crate) fn retire(situation: &mut Situation<'_>) -> Option<Answer> {
             escalate(situation, retiree);
             Some(Answer::nothing())
         }
+        Gate::Drifted => {
+            escalate(situation, retiree);
+            Some(Answer::nothing())
+        }
         Gate::NowhereDelivered => {
             situation.find(Finding::NoDestination);
             Some(Answer::nothing())

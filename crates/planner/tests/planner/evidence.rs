@@ -80,7 +80,7 @@ fn waivers(silence: usize, its_word: usize) -> Vec<Waiver> {
 }
 
 /// Told or not, silent or not, answered for or not: the old version goes exactly where every word that is wanted is there,
-/// and every finding about a destination changes nothing of it.
+/// and no destination holds something else by now.
 #[test]
 fn every_word_of_a_consumer() {
     let mut steps: BTreeMap<&str, usize> = BTreeMap::new();
@@ -119,13 +119,14 @@ fn every_word_of_a_consumer() {
         let quiet = when == 1 || silence == 2 || polls < 24;
         let expected = match () {
             () if tells == 1 && told == 0 && !(leaked && failed == 1) => "tell",
+            () if drift == 1 => "nothing",
             () if leaked || answered && quiet => "revoke",
             () => "nothing",
         };
         let due = plan.due(now()).map_or("nothing", |planned| planned.step.word());
         assert_eq!(due, expected, "{plan:#?}\n{observed:#?}\n{policy:#?}");
         let waited_for = plan.findings.iter().any(|finding| finding.word() == "not_acknowledged");
-        assert_eq!(waited_for, expected == "nothing" && !answered, "{plan:#?}\n{observed:#?}");
+        assert_eq!(waited_for, expected == "nothing" && drift == 0 && !answered, "{plan:#?}\n{observed:#?}");
         *steps.entry(expected).or_default() += 1;
     }
     assert_eq!(steps.keys().copied().collect::<Vec<_>>(), ["nothing", "revoke", "tell"]);
