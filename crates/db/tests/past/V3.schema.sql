@@ -11,6 +11,9 @@ CREATE INDEX journal_switch ON journal (credential_id, version, id) WHERE step I
 -- Every attempt at a message to a recipient that may have arrived: limits count these, whatever was answered.
 CREATE TABLE notice_attempt (
     message TEXT NOT NULL,
+-- The credential of a rotation, however long ago it was: whatever bears a marker was made by one of these steps.
+CREATE INDEX journal_rotation ON journal (rotation_id, id) WHERE step IN ('issue', 'ask_person');
+
     number INTEGER NOT NULL,
     notifier TEXT NOT NULL,
     recipient TEXT NOT NULL,
