@@ -46,7 +46,14 @@ pub struct Member {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MemberFate {
-    ProvedDead,
+    ProvedDead {
+        /// It was tried and refused. Otherwise the platform's own record is all there is: its secret was never here.
+        tried: bool,
+    },
+    /// Nothing could prove it: a person says that it is removed, and answers for it.
+    OnWord {
+        by: String,
+    },
     /// Ended, and still to be proved.
     Revoked,
     /// Somebody else removed it at the platform, and its secret was never in our hands: nothing can try it.
@@ -154,7 +161,10 @@ impl Db {
                         AND d.rotation_id = c.rotation_id AND d.promoted_at IS NOT NULL)),
                 c.rotation_id IS NOT NULL OR c.request_cause IS NOT NULL,
                 v.presence = 'gone' AND v.revoked_at IS NULL AND v.sealed IS NULL
-                    AND c.rotation_from IS DISTINCT FROM v.number
+                    AND c.rotation_from IS DISTINCT FROM v.number,
+                v.dead_by,
+                (SELECT max(t.ended_by) FROM task t WHERE t.credential_id = v.credential_id AND t.ask = 'revoke'
+                    AND t.version = v.number AND t.ended_by IS NOT NULL)
             FROM campaign_member m JOIN credential c ON c.id = m.credential_id
             JOIN version v ON v.credential_id = m.credential_id AND v.number = m.version
             WHERE m.campaign_id = $1 ORDER BY c.credential, m.version";
@@ -173,7 +183,10 @@ fn fate(row: &Row<'_>) -> Result<MemberFate, ReadError> {
     let flag = |column: usize| row.get::<bool>(column);
     let ended = flag(3)?;
     if flag(2)? {
-        return Ok(MemberFate::ProvedDead);
+        return Ok(match row.get::<Option<&str>>(13)? {
+            Some("word") => MemberFate::OnWord { by: row.get::<Option<String>>(14)?.unwrap_or_default() },
+            evidence => MemberFate::ProvedDead { tried: evidence == Some("refused") },
+        });
     }
     if flag(12)? {
         return Ok(MemberFate::Gone);

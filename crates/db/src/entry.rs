@@ -43,10 +43,12 @@ const COLUMNS: &str = "SELECT c.id, c.credential, c.issuer, c.name, c.title, c.l
     c.rotation_id, c.rotation_cause, c.rotation_by, c.rotation_reason, c.rotation_started_at, c.rotation_from,
     c.rotation_to, c.attempts, c.retry_at, c.error, c.parked, c.kind, c.protected,
     v.number, v.handle, v.name, v.title, v.origin, v.created_at, v.presence, v.verified_at, v.revoked_at, v.dead_at,
-    v.last_used_at, v.usage_known_through, v.usage_asked_at, v.sealed IS NOT NULL, v.expires_at, v.disabled_at, v.delivered_at,
-    c.rotation_id IS NOT NULL AND v.number IN (c.rotation_from, c.rotation_to) AND coalesce((
-        SELECT j.phase FROM journal j WHERE j.credential_id = c.id AND j.version = v.number
-            AND j.step IN ('disable', 'enable') AND j.phase <> 'failed' ORDER BY j.id DESC LIMIT 1), '') = 'settled'
+    v.last_used_at, v.usage_known_through, v.usage_asked_at, v.sealed IS NOT NULL, v.expires_at, v.disabled_at,
+    v.delivered_at, CASE WHEN c.rotation_id IS NOT NULL AND v.number IN (c.rotation_from, c.rotation_to) THEN (
+        SELECT min(j.begun_at) FROM journal j WHERE j.credential_id = c.id AND j.version = v.number
+            AND j.step IN ('disable', 'enable') AND j.phase = 'settled' AND j.id > coalesce((
+                SELECT max(k.id) FROM journal k WHERE k.credential_id = c.id AND k.version = v.number
+                    AND k.step IN ('disable', 'enable') AND k.phase = 'done'), 0)) END
     FROM credential c LEFT JOIN version v ON v.credential_id = c.id";
 const VERSION_COLUMN: usize = 30;
 
@@ -369,7 +371,7 @@ fn version(row: &Row<'_>) -> Result<Version, ReadError> {
         expires_at: row.get(at(14))?,
         disabled_at: row.get(at(15))?,
         delivered_at: row.get(at(16))?,
-        switch_in_doubt: row.get::<Option<bool>>(at(17))?.unwrap_or_default(),
+        switch_in_doubt: row.get(at(17))?,
     })
 }
 

@@ -11,8 +11,8 @@ use std::sync::{
 };
 
 use domain::{
-    Ask, Cause, Destination, Drifted, Fingerprint, Handle, Marker, Phase, PhaseEvent, Reason, RotationId, Step,
-    Timestamp, Usage, VersionNumber, planted,
+    Ask, Cause, DeathEvidence, Destination, Drifted, Fingerprint, Handle, Marker, Phase, PhaseEvent, Reason,
+    RotationId, Step, Timestamp, Usage, VersionNumber, planted,
 };
 use driver::Ticket;
 use secret::Sealed;
@@ -118,7 +118,7 @@ pub enum Outcome {
     },
     ProvedDead {
         version: VersionNumber,
-        evidence: &'static str,
+        evidence: DeathEvidence,
     },
     Renamed {
         version: VersionNumber,
@@ -420,7 +420,10 @@ impl Outcome {
                     WHERE credential_id = $1 AND number = $2";
                 well.run(sql, values![id, version.0], one)
             }
-            Self::ProvedDead { version, .. } => well.run(at_version("dead_at"), values![id, version.0, now], one),
+            Self::ProvedDead { version, evidence } => {
+                let sql = "UPDATE version SET dead_at = $3, dead_by = $4 WHERE credential_id = $1 AND number = $2";
+                well.run(sql, values![id, version.0, now, evidence.word()], one)
+            }
             Self::Told { consumer } => {
                 let sql = "INSERT INTO told (credential_id, rotation_id, consumer, at) VALUES ($1, $2, $3, $4)
                     ON CONFLICT (credential_id, rotation_id, consumer) DO UPDATE SET at = excluded.at";

@@ -58,6 +58,31 @@ impl Db {
         self.row(sql, values![issuer, handle.as_str(), but], |row| row.parse(0, CredentialId::parse)).await
     }
 
+    /// The version of a credential that has this value, dead or alive.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn version_of_value(&self, id: i64, value: Fingerprint) -> Result<Option<VersionNumber>, ReadError> {
+        let sql = "SELECT number FROM version WHERE credential_id = $1 AND fingerprint = $2 ORDER BY number LIMIT 1";
+        self.row(sql, values![id, value], |row| row.get(0).map(VersionNumber)).await
+    }
+
+    /// Keeps a secret that a person brought for a version whose secret was unknown.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn keep_secret(
+        &self,
+        id: i64,
+        version: VersionNumber,
+        sealed: &Sealed,
+        value: Fingerprint,
+    ) -> Result<(), WriteError> {
+        let sql = "UPDATE version SET sealed = $3, fingerprint = $4
+            WHERE credential_id = $1 AND number = $2 AND sealed IS NULL";
+        self.write(Unit::new().run(sql, values![id, version.0, sealed.0.as_slice(), value], Rows::Any)).await
+    }
+
     /// A person made the successor and handed it over: it becomes a version like any that we issued, and the task
     /// ends, all or nothing.
     ///

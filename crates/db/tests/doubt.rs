@@ -109,7 +109,7 @@ impl Record {
     }
 
     fn switch_in_doubt(&self) -> bool {
-        self.entry().observed.version(OLD).unwrap().switch_in_doubt
+        self.entry().observed.version(OLD).unwrap().switch_in_doubt.is_some()
     }
 
     fn attempts(&self) -> (u32, bool) {

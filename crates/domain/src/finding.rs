@@ -183,7 +183,9 @@ impl Finding {
             Self::NameTaken { .. } => "rename or remove the one that is not ours, at the platform",
             Self::NoDestination => "name a `deliver` destination in its policy",
             Self::ParentDisabled => "enable the application, or leave it: nothing of it is in use",
-            Self::NoSlot { .. } => "free a slot at the platform",
+            Self::NoSlot { .. } => {
+                "free a slot at the platform; where a rotation beside it is under way, wait: its end frees one"
+            }
             Self::Parked { .. } => "mend the cause, then run `keyrota credential rotate CREDENTIAL`",
             Self::Retrying { .. } => "wait: it is tried again by itself",
             Self::VersionMissing { .. } => "wait for the next listing, or look at the platform",

@@ -3,6 +3,7 @@
 //! Everything the planner reads and writes lives here, and nothing else: no I/O, no async, no secret bytes, no
 //! serialization. Crates at the edge (database, console, command line) make their own counterparts.
 
+mod death;
 mod facts;
 mod finding;
 mod id;
@@ -14,6 +15,7 @@ mod plan;
 mod policy;
 mod selector;
 
+pub use death::DeathEvidence;
 pub use facts::{Ending, FactSheet, Idempotency, IssuerFacts, Minting, Overlap, Performer, SUCCESSOR_SUFFIX};
 pub use finding::Finding;
 pub use id::{

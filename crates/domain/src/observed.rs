@@ -122,8 +122,8 @@ pub struct Version {
     pub expires_at: Option<Timestamp>,
     /// Switched off by us, reversibly.
     pub disabled_at: Option<Timestamp>,
-    /// The answer to our last switch was lost: whether it is off or on is known to nobody until it is switched again.
-    pub switch_in_doubt: bool,
+    /// The answer to our last switch was lost: since then nobody knows whether it is off or on, until it is switched again.
+    pub switch_in_doubt: Option<Timestamp>,
     /// When readers of any destination last came to get it through us.
     pub delivered_at: Option<Timestamp>,
     /// When the platform last accepted it in a trial of ours.
@@ -390,7 +390,7 @@ mod tests {
             presence: Presence::Listed,
             expires_at: None,
             disabled_at: None,
-            switch_in_doubt: false,
+            switch_in_doubt: None,
             delivered_at: None,
             verified_at: None,
             revoked_at: None,

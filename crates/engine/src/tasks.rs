@@ -25,6 +25,10 @@ pub enum TaskError {
     Unreadable(String),
     #[error("{0} is on record already: it is an older version, not the new one")]
     KnownAlready(Handle),
+    #[error("it is the secret of version {0}, which is to be replaced: nothing was changed at the platform")]
+    Unchanged(VersionNumber),
+    #[error("the platform does not have {handle} as one of {credential}: it was made in another place, or shows later")]
+    Elsewhere { handle: Handle, credential: CredentialId },
     #[error("it is of {handed_over}, and the task is about {wanted}")]
     AnotherOne { handed_over: Handle, wanted: Handle },
     #[error("{handle} belongs to {other}")]
@@ -130,6 +134,14 @@ impl Engine {
             Some(version) => version.number,
             None => VersionNumber(observed.versions.iter().map(|one| one.number.0).max().unwrap_or_default() + 1),
         };
+        let fingerprint = self.keyring.fingerprint(&secret);
+        if let Some(known) = self.db.version_of_value(entry.id, fingerprint).await?.filter(|_| !blind) {
+            return Err(TaskError::Unchanged(known));
+        }
+        let looked = issuer.driver.look_up(&subject_of(entry), &handle).await.map_err(TaskError::Trial)?;
+        if looked == Lookup::Gone && !blind {
+            return Err(TaskError::Elsewhere { handle, credential: observed.credential.clone() });
+        }
         let verifier = issuer.driver.verifier();
         if let Some(verifier) = verifier.filter(|_| !blind) {
             accepted(verifier.verify(&subject_of(entry), &handle, &secret).await)?;
@@ -148,7 +160,7 @@ impl Engine {
             marker: Marker::new(&task.rotation, number.0),
             created_at: self.now(issuer),
             expires_at,
-            fingerprint: self.keyring.fingerprint(&secret),
+            fingerprint,
             sealed: self.keyring.seal(&secret, sealed_as(&observed.credential, number))?,
             replaces_all: observed.facts.overlap == Overlap::Replace,
         })
@@ -183,13 +195,18 @@ impl Engine {
             return Err(TaskError::AnotherOne { handed_over: handed_over.handle, wanted });
         }
         let verifier = issuer.driver.verifier().ok_or(TaskError::Untried)?;
-        match verifier.verify(&subject_of(entry), &handed_over.handle, &handed_over.secret).await {
-            Ok(Trial::Refused(_)) => {}
-            Ok(Trial::Accepted | Trial::Unfit(_)) => return Err(TaskError::StillAccepted),
-            Err(error) => return Err(TaskError::Trial(error)),
-        }
+        let tried = verifier.verify(&subject_of(entry), &handed_over.handle, &handed_over.secret).await;
         let sealed = self.keyring.seal(&handed_over.secret, sealed_as(&entry.observed.credential, number))?;
-        Ok((sealed, self.keyring.fingerprint(&handed_over.secret)))
+        let fingerprint = self.keyring.fingerprint(&handed_over.secret);
+        match tried {
+            Ok(Trial::Refused(_)) => Ok((sealed, fingerprint)),
+            Ok(Trial::Accepted | Trial::Unfit(_)) => {
+                // It is known to live now, and kept, so that nobody's word stands against it later.
+                self.db.keep_secret(entry.id, number, &sealed, fingerprint).await.map_err(TaskError::Moved)?;
+                Err(TaskError::StillAccepted)
+            }
+            Err(error) => Err(TaskError::Trial(error)),
+        }
     }
 
     /// A claim that the platform contradicts is refused: they removed another one, or it has not spread yet.

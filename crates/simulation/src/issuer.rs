@@ -155,7 +155,11 @@ impl Issuer for ModelIssuer {
         let handle = handle.to_string();
         let look = move |world: &mut World, _: Option<Fault>| {
             world.asked_at[credential] = Some(world.now);
-            let one = world.platform.minted.iter().find(|one| one.handle == handle && one.is_live(world.now));
+            let one = world
+                .platform
+                .minted
+                .iter()
+                .find(|one| one.credential == credential && one.handle == handle && one.is_live(world.now));
             Ok(one.map_or(Lookup::Gone, |one| Lookup::There { name: one.name.clone(), title: one.title.clone() }))
         };
         self.stage.cross(Verb::LookUp, || words, None, look).await

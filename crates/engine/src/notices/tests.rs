@@ -21,7 +21,7 @@ fn version(number: u32) -> Version {
         presence: Presence::Listed,
         expires_at: None,
         disabled_at: None,
-        switch_in_doubt: false,
+        switch_in_doubt: None,
         delivered_at: None,
         verified_at: None,
         revoked_at: None,

@@ -1,7 +1,7 @@
 //! Trying versions: the successor must be accepted, the revoked one refused.
 
 use db::{Entry, Outcome};
-use domain::{Ending, Origin, Timestamp, VersionNumber, planted};
+use domain::{DeathEvidence, Ending, Origin, Timestamp, VersionNumber, planted};
 use driver::{DriverError, Lookup, Ticket, Trial};
 use secret::SecretMap;
 
@@ -54,16 +54,13 @@ impl Work<'_> {
         let since = version.revoked_at.unwrap_or(now);
         let subject = subject_of(self.entry);
         if planted("dead_unproved") {
-            return Ok(Outcome::ProvedDead { version: number, evidence: "revoked" });
+            return Ok(Outcome::ProvedDead { version: number, evidence: DeathEvidence::Record });
         }
         let record = self.issuer.driver.look_up(&subject, &handle_of(version)).await?;
         if version.has_expired(now) && version.revoked_at.is_none() {
             // A record of what has come to its end by itself proves nothing either way.
             if !version.secret_held {
-                return Ok(Outcome::ProvedDead {
-                    version: number,
-                    evidence: "past its end, by the platform's own date",
-                });
+                return Ok(Outcome::ProvedDead { version: number, evidence: DeathEvidence::Expired });
             }
             return self.prove_dead_by_trial(version, version.expires_at.unwrap_or(now)).await;
         }
@@ -77,7 +74,7 @@ impl Work<'_> {
             return self.prove_dead_by_trial(version, since).await;
         }
         if !version.secret_held || version.origin == Origin::Orphan {
-            return Ok(Outcome::ProvedDead { version: number, evidence: "gone from the platform's record" });
+            return Ok(Outcome::ProvedDead { version: number, evidence: DeathEvidence::Record });
         }
         let (secret, _) = self.secret(number).await?;
         match self.try_out(version, &secret).await? {
@@ -85,9 +82,9 @@ impl Work<'_> {
                 Err(StepEnd::NotYet { why: "it is still accepted".to_owned(), since })
             }
             Some(Trial::Refused(_) | Trial::Accepted | Trial::Unfit(_)) => {
-                Ok(Outcome::ProvedDead { version: number, evidence: "gone from the platform's record, and refused" })
+                Ok(Outcome::ProvedDead { version: number, evidence: DeathEvidence::Refused })
             }
-            None => Ok(Outcome::ProvedDead { version: number, evidence: "gone from the platform's record" }),
+            None => Ok(Outcome::ProvedDead { version: number, evidence: DeathEvidence::Record }),
         }
     }
 
@@ -123,12 +120,11 @@ impl Work<'_> {
     async fn prove_dead_by_trial(&self, version: &domain::Version, since: Timestamp) -> Result<Outcome, StepEnd> {
         let number = version.number;
         if !version.secret_held {
-            let evidence = "on a person's word alone: its secret was never held, and the platform keeps no record";
-            return Ok(Outcome::ProvedDead { version: number, evidence });
+            return Ok(Outcome::ProvedDead { version: number, evidence: DeathEvidence::Word });
         }
         let (secret, _) = self.secret(number).await?;
         match self.try_out(version, &secret).await? {
-            Some(Trial::Refused(_)) => Ok(Outcome::ProvedDead { version: number, evidence: "refused" }),
+            Some(Trial::Refused(_)) => Ok(Outcome::ProvedDead { version: number, evidence: DeathEvidence::Refused }),
             Some(Trial::Accepted | Trial::Unfit(_)) => {
                 Err(StepEnd::NotYet { why: "it is still accepted".to_owned(), since })
             }

@@ -56,12 +56,14 @@ pub(crate) async fn account(shell: &Shell, opened: &Opened, campaign: &Campaign)
     if shell.json() {
         let counts: Map<String, Value> =
             counts.iter().map(|(word, count)| ((*word).to_owned(), (*count).into())).collect();
-        let open: Vec<Value> =
-            members.iter().filter(|member| member.fate != MemberFate::ProvedDead).map(line).collect();
+        let open: Vec<Value> = members.iter().filter(|member| !is_proved(&member.fate)).map(line).collect();
         let mut account = campaign_json(campaign);
         if let Some(account) = account.as_object_mut() {
             account.insert("found".to_owned(), members.len().into());
             account.insert("account".to_owned(), counts.into());
+            let tried =
+                |wanted| members.iter().filter(|one| one.fate == MemberFate::ProvedDead { tried: wanted }).count();
+            account.insert("proved_by".to_owned(), json!({ "trial": tried(true), "record": tried(false) }));
             account.insert("open".to_owned(), open.into());
         }
         shell.object(&account)?;
@@ -71,9 +73,12 @@ pub(crate) async fn account(shell: &Shell, opened: &Opened, campaign: &Campaign)
         shell.table(["VERSIONS", "STATE"], rows.chain([all]).collect())?;
     }
     let mut wanting = false;
-    for member in members.iter().filter(|member| member.fate != MemberFate::ProvedDead) {
+    for member in members.iter().filter(|member| !is_proved(&member.fate)) {
         let sentence = sentence(&member.fate);
-        let wants = !matches!(member.fate, MemberFate::Gone | MemberFate::Held { .. } | MemberFate::Protected);
+        let wants = !matches!(
+            member.fate,
+            MemberFate::Gone | MemberFate::OnWord { .. } | MemberFate::Held { .. } | MemberFate::Protected
+        );
         wanting |= wants;
         shell.voice.warn(&format!("{} version {}: {sentence}", member.credential, member.version));
     }
@@ -100,13 +105,17 @@ fn line(member: &Member) -> Value {
     })
 }
 
+fn is_proved(fate: &MemberFate) -> bool {
+    matches!(fate, MemberFate::ProvedDead { .. })
+}
+
 fn word(fate: &MemberFate) -> &'static str {
     match fate {
-        MemberFate::ProvedDead => "proved_dead",
+        MemberFate::ProvedDead { .. } => "proved_dead",
         MemberFate::Revoked => "revoked",
         MemberFate::Gone => "gone",
         MemberFate::Replaced => "replaced",
-        MemberFate::Held { .. } => "waived",
+        MemberFate::Held { .. } | MemberFate::OnWord { .. } => "waived",
         MemberFate::Protected => "protected",
         MemberFate::Untouched => "untouched",
         MemberFate::Parked { .. } => "parked",
@@ -116,7 +125,9 @@ fn word(fate: &MemberFate) -> &'static str {
 
 fn sentence(fate: &MemberFate) -> String {
     match fate {
-        MemberFate::ProvedDead => "proved dead".to_owned(),
+        MemberFate::ProvedDead { tried: true } => "proved dead".to_owned(),
+        MemberFate::ProvedDead { tried: false } => "gone from the platform's record, and never tried".to_owned(),
+        MemberFate::OnWord { by } => format!("removed as {by} says; nothing here could try it"),
         MemberFate::Revoked => "ended, and still to be proved dead".to_owned(),
         MemberFate::Gone => "removed at the platform by somebody else; there is nothing to try".to_owned(),
         MemberFate::Replaced => "consumers read a successor; it is still alive".to_owned(),

@@ -12,7 +12,7 @@ use crate::{
 pub(crate) fn switch_off(situation: &Situation<'_>, retiree: &Version, reason: &Reason) -> Option<Answer> {
     let handed_out = situation.rotation()?.hands_out();
     // Where the answer to a switch was lost, it may be on: it is switched off again, and listened for anew.
-    let first = retiree.disabled_at.is_none() || retiree.switch_in_doubt;
+    let first = retiree.disabled_at.is_none() || retiree.switch_in_doubt.is_some();
     (first && handed_out && switches_off(situation))
         .then(|| Answer::now(Step::Disable { version: retiree.number }, reason.clone()))
 }
@@ -48,6 +48,6 @@ pub(crate) fn heard(situation: &Situation<'_>, retiree: &Version) -> Option<Answ
 }
 
 fn listened_until(situation: &Situation<'_>, retiree: &Version) -> Option<Timestamp> {
-    let disabled_at = retiree.disabled_at.filter(|_| switches_off(situation) && !retiree.switch_in_doubt)?;
+    let disabled_at = retiree.disabled_at.filter(|_| switches_off(situation) && retiree.switch_in_doubt.is_none())?;
     Some(after(after(disabled_at, DISABLED_FOR), situation.observed.facts.propagation))
 }

@@ -9,15 +9,15 @@ use crate::{
 /// are to read it again, it was tried meanwhile, or the gate that let it be switched off has closed. What may be off, since
 /// an answer was lost, counts as off.
 pub(crate) fn enable(situation: &mut Situation<'_>) -> Option<Answer> {
-    let off =
-        |version: &&domain::Version| version.is_live() && (version.disabled_at.is_some() || version.switch_in_doubt);
+    let since = |version: &domain::Version| version.disabled_at.or(version.switch_in_doubt);
+    let off = |version: &&domain::Version| version.is_live() && since(version).is_some();
     if let Some(successor) = situation.successor().filter(off) {
         return Some(Answer::now(Step::Enable { version: successor.number }, Reason::NeededAgain));
     }
     // What others know stays off, whoever misses it.
     let retiree = situation.retiree().filter(off).filter(|_| situation.compromised_by().is_none())?;
     let step = Step::Enable { version: retiree.number };
-    let missed = |at: &domain::Timestamp| retiree.disabled_at.is_some_and(|disabled_at| *at > disabled_at);
+    let missed = |at: &domain::Timestamp| since(retiree).is_some_and(|off_since| *at > off_since);
     if let Some(last_used) = retiree.usage.last_used.filter(missed)
         && !planted("tried_while_off_ignored")
     {

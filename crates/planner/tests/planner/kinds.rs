@@ -152,7 +152,7 @@ fn every_state_of_a_switch() {
         };
         let policy = Policy { retire_when: [RetireWhen::Quiet, RetireWhen::OverlapOver][when], ..default_policy() };
         let mut observed = World::new("web", policy.clone(), facts.clone(), days(95)).observed;
-        let switch_in_doubt = doubt == 1 && facts.disable;
+        let switch_in_doubt = [None, Some(minutes_ago(30))][doubt].filter(|_| facts.disable);
         let retiree = Version { switch_in_doubt, ..to_be_retired(off, used, asked) };
         let (disabled_at, last_used) = (retiree.disabled_at, retiree.usage.last_used);
         let successor = Version { verified_at: Some(minutes_ago(1)), ..issued(2, start()) };
@@ -163,12 +163,13 @@ fn every_state_of_a_switch() {
         let plan = check(now(), &policy, &observed);
         let word = due(&plan, now());
         let compromised = cause == 2;
-        let missed = disabled_at.is_some() && last_used > disabled_at;
+        let off_since = disabled_at.or(switch_in_doubt);
+        let missed = off_since.is_some() && last_used > off_since;
         if compromised {
             assert_eq!(word, ["revoke", "ask_person"][ending], "{plan:#?}");
-        } else if missed || (disabled_at.is_some() || switch_in_doubt) && runs == 1 {
+        } else if missed || off_since.is_some() && runs == 1 {
             assert_eq!(word, "enable", "{plan:#?}\n{observed:#?}");
-        } else if switch_in_doubt {
+        } else if switch_in_doubt.is_some() {
             assert!(matches!(word, "disable" | "enable" | "watch" | "nothing"), "{plan:#?}\n{observed:#?}");
         } else if disabled_at.is_none() {
             assert_ne!(word, "enable");

@@ -86,13 +86,13 @@ fn check_step(now: Timestamp, policy: &Policy, observed: &Observed, plan: &Plan,
         Step::Disable { version } => {
             ensure!(observed.facts.disable, "the platform cannot switch it off");
             ensure!(!is_compromised(observed), "what others know is switched off instead of removed");
-            let known = observed.version(*version).filter(|version| !version.switch_in_doubt);
+            let known = observed.version(*version).filter(|version| version.switch_in_doubt.is_none());
             ensure!(known.and_then(|version| version.disabled_at).is_none(), "it is switched off twice");
             check_end(now, policy, observed, plan, *version)
         }
         Step::Enable { version } => {
             let live = observed.version(*version).filter(|version| version.is_live());
-            let off = live.is_some_and(|version| version.disabled_at.is_some() || version.switch_in_doubt);
+            let off = live.is_some_and(|version| version.disabled_at.or(version.switch_in_doubt).is_some());
             ensure!(off, "nothing is off");
             let (from, to) = rotation.map_or((None, None), |rotation| (rotation.from, rotation.to));
             ensure!([from, to].contains(&Some(*version)), "it is none of this rotation's");
@@ -257,7 +257,7 @@ fn check_listened(now: Timestamp, observed: &Observed, plan: &Plan, target: Vers
         return Ok(());
     }
     let disabled_at = version.disabled_at.ok_or("it goes without having been switched off")?;
-    ensure!(!version.switch_in_doubt, "it goes while nobody knows whether it is off");
+    ensure!(version.switch_in_doubt.is_none(), "it goes while nobody knows whether it is off");
     let until = later(later(disabled_at, DISABLED_FOR), observed.facts.propagation);
     ensure!(now >= until, "it was listened to for too short a time");
     ensure!(version.usage.last_used.is_none_or(|at| at <= disabled_at), "it goes although somebody missed it");

@@ -72,7 +72,7 @@ pub(crate) fn found(number: u32, name: &str, created_at: Timestamp) -> Version {
         presence: Presence::Listed,
         expires_at: None,
         disabled_at: None,
-        switch_in_doubt: false,
+        switch_in_doubt: None,
         delivered_at: None,
         verified_at: None,
         revoked_at: None,

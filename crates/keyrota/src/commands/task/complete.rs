@@ -91,6 +91,8 @@ fn refused(task: &TaskLine, error: &TaskError) -> Complaint {
         TaskError::SecretWanted
         | TaskError::Unreadable(_)
         | TaskError::KnownAlready(_)
+        | TaskError::Unchanged(_)
+        | TaskError::Elsewhere { .. }
         | TaskError::OfAnother { .. }
         | TaskError::AnotherOne { .. } => Complaint::new(Code::HandedOver, what)
             .cause(error.to_string())
