@@ -77,6 +77,9 @@ pub trait Signer: Send + Sync {
     /// # Errors
     /// `Kind::Invalid` when the secret cannot sign or the platform takes nothing that lives so long.
     fn sign(&self, secret: &SecretMap, now: Timestamp, lifetime: Duration) -> Result<Secret, DriverError>;
+
+    /// The longest life that the platform takes.
+    fn lifetime_max(&self) -> Duration;
 }
 
 /// Chooses a successor's secret in the form that the platform takes.

@@ -284,4 +284,8 @@ impl Signer for SecurId {
         };
         signed.map_err(|why| unusable(why.to_owned()))
     }
+
+    fn lifetime_max(&self) -> Duration {
+        trial::LIFETIME_MAX
+    }
 }

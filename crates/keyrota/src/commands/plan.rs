@@ -47,7 +47,7 @@ pub(crate) async fn plan(shell: &Shell, args: &PlanArgs) -> Ended {
         if planned.covered == 0 && args.selector.is_some() {
             exit = exit.max(tell_nobody(shell, args.selector.as_deref()));
         } else if planned.lines.is_empty() && !shell.json() {
-            shell.voice.note("nothing is due or under way");
+            shell.voice.note(if planned.stalled { CANNOT_BEGIN } else { "nothing is due or under way" });
         }
     }
     if let Some(file) = &args.out {
@@ -78,7 +78,11 @@ struct Planned {
     lines: Vec<PlannedLine>,
     nows: Vec<Timestamp>,
     findings: Vec<(String, Finding)>,
+    /// Something cannot go on: that no step is planned does not mean that all is well.
+    stalled: bool,
 }
+
+const CANNOT_BEGIN: &str = "no step can be taken now; `keyrota credential list` shows what waits, and for what";
 
 impl Planned {
     fn take(&mut self, surveyed: &Surveyed, selector: &Selector, until: Option<Duration>, keyring: &Keyring) {
@@ -88,6 +92,7 @@ impl Planned {
         }
         self.covered += 1;
         let Some((plan, applied)) = &surveyed.planned else { return };
+        self.stalled |= plan.steps.is_empty() && plan.findings.iter().any(stalls);
         let wanting = plan.findings.iter().filter(|finding| finding.wants_attention());
         self.findings.extend(wanting.map(|finding| (credential.to_string(), finding.clone())));
         if let Some(line) = line(surveyed, plan, applied, until, keyring) {
@@ -95,6 +100,33 @@ impl Planned {
             self.nows.push(surveyed.now);
         }
     }
+}
+
+/// Whether something would go on but for this.
+fn stalls(finding: &Finding) -> bool {
+    matches!(
+        finding,
+        Finding::NameTaken { .. }
+            | Finding::Held { .. }
+            | Finding::NoDestination
+            | Finding::ParentDisabled
+            | Finding::NoSlot { .. }
+            | Finding::Parked { .. }
+            | Finding::Retrying { .. }
+            | Finding::SuccessorRefused { .. }
+            | Finding::StillUsed { .. }
+            | Finding::NoUsageEvidence
+            | Finding::Overdue { .. }
+            | Finding::ClockWentBack { .. }
+            | Finding::NotAcknowledged { .. }
+            | Finding::TaskWaiting { .. }
+            | Finding::TaskOverdue { .. }
+            | Finding::TaskTooEarly { .. }
+            | Finding::UsedWhileDisabled { .. }
+            | Finding::ApprovalWanted
+            | Finding::OwnerActs
+            | Finding::OnlyObserved
+    )
 }
 
 fn period(text: &str) -> Result<Duration, Complaint> {

@@ -144,6 +144,7 @@ impl PlanFile {
             Complaint::new(Code::FileUnwritable, format!("the plan cannot be written to {}", file.display()))
                 .because(&error)
                 .state("nothing was changed at any issuer or store")
+                .hint("name a file in a folder that is there and that you may write to")
         })
     }
 

@@ -55,6 +55,7 @@ fn write(file: &Path, text: &str) -> Result<(), Complaint> {
         Complaint::new(Code::FileUnwritable, format!("the report cannot be written to {}", file.display()))
             .cause(error.to_string())
             .state("nothing was changed")
+            .hint("name a file in a folder that is there and that you may write to")
     })
 }
 

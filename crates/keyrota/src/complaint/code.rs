@@ -61,6 +61,7 @@ pub(crate) enum Code {
     UnknownSecret,
     UnknownTask,
     HandedOver,
+    Address,
     PlanUnreadable,
     PlanForged,
     PlanMoved,
@@ -131,6 +132,7 @@ const CODES: &[(u16, Code, &str)] = &[
     (509, C::UnknownSecret, "The secret store holds nothing at this path."),
     (510, C::UnknownTask, "No task has this number, or it has ended."),
     (511, C::HandedOver, "What a person handed over, or said, for a task does not stand the trial."),
+    (512, C::Address, "An address cannot be listened at: another program does, or this machine does not have it."),
     (601, C::PlanUnreadable, "The plan file cannot be read or is not a plan."),
     (602, C::PlanForged, "The plan was altered, or signed under another root key."),
     (603, C::PlanMoved, "The estate has moved since the plan was made."),
@@ -159,13 +161,14 @@ impl Code {
         self.entry().1
     }
 
-    /// What a process ends with that fails for this reason, unless the command knows better.
+    /// What a process ends with that fails for this reason, unless the command knows better: 2 where the command line or
+    /// the configuration must be written otherwise, also because it names what is not there; 1 where it was right.
     pub(crate) fn exit(self) -> Exit {
         match (self.number() / 100, self) {
             (1, _) => Exit::Usage,
             (_, C::Usage | C::UnknownCredential | C::InvalidSelector | C::Input | C::FileExists) => Exit::Usage,
             (_, C::RootKeyUnreadable | C::RootKeyMalformed | C::PlanUnreadable) => Exit::Usage,
-            (_, C::PolicyText | C::UnknownPolicy) => Exit::Usage,
+            (_, C::PolicyText | C::UnknownPolicy | C::UnknownTask) => Exit::Usage,
             _ => Exit::Failed,
         }
     }

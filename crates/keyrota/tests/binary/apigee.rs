@@ -377,6 +377,17 @@ fn keys_of_ours_are_replaced_as_well() {
     }
 }
 
+/// An app with no room for another key is due, whatever else there is to do.
+#[test]
+fn a_plan_that_can_begin_nothing_does_not_say_that_nothing_is_due() {
+    let world = world("x", "--developers 1 --apps 1 --credentials 10 --age 95d");
+    let plan = world.keyrota("plan").exits(3);
+    assert_eq!(plan.stdout, "");
+    assert_eq!(plan.stderr.matches("10 of 10 slots are taken; free a slot at the platform").count(), 10);
+    assert!(plan.stderr.contains("note: no step can be taken now"), "{}", plan.stderr);
+    assert!(!plan.stderr.contains("nothing is due"), "{}", plan.stderr);
+}
+
 /// A product that nobody approves is a finding, not a success: nothing is delivered, and the old key stays.
 #[test]
 fn a_product_that_waits_is_told() {

@@ -181,7 +181,7 @@ fn a_key_is_replaced_within_the_slots_by_a_person_who_is_checked() {
     // Clients need not hold the key: a short token is signed for them.
     let jwt = world.perform("secret get of a token", &mut world.command(&format!("key jwt {credential}")), "").exits(0);
     assert_eq!(world.gateway_takes(&jwt.stdout), 200);
-    assert_eq!(world.keyrota(&format!("key jwt {credential} --lifetime 2h")).code, Some(1));
+    assert_eq!(world.keyrota(&format!("key jwt {credential} --lifetime 2h")).code, Some(2));
 
     // No slot is left, so nobody else is asked while both live.
     let ran = world.run();
@@ -398,11 +398,14 @@ fn tasks_that_are_not_there_are_said_so() {
     world.run().exits(0);
     assert!(world.tasks().is_empty());
     for command in ["task show 7", "task complete 7"] {
-        let ran = world.keyrota(command).exits(1);
+        let ran = world.keyrota(command).exits(2);
         assert!(ran.stderr.starts_with("error[KR0510]: there is no task 7"), "{}", ran.stderr);
     }
     let ran = world.keyrota("key jwt secid/acme/legacy/key-1").exits(1);
     assert!(ran.stderr.contains("is not held here"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("credential import"), "{}", ran.stderr);
+    let ran = world.keyrota("key jwt secid/acme/legacy/authentication-manager-1").exits(1);
+    assert!(ran.stderr.contains("never holds it") && !ran.stderr.contains("or rotate it"), "{}", ran.stderr);
     let ran = world.keyrota("key jwt secid/**").exits(2);
     assert!(ran.stderr.contains("names 2 credentials"), "{}", ran.stderr);
 }
