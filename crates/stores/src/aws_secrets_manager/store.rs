@@ -6,10 +6,10 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use domain::{Fingerprint, SecretPath};
+use domain::{CredentialId, Fingerprint, SecretPath};
 use driver::{
-    Delivery, Discarded, DriverError, Effect, Kind, Label, Labels, SecretStore, StoreFacts, StoreState, StoreVersion,
-    StoredVersion, Ticket,
+    Delivery, Discarded, DriverError, Effect, Kind, Label, Labels, Mark, SecretStore, StoreFacts, StoreState,
+    StoreVersion, StoredVersion, Ticket,
 };
 use jiff::Timestamp;
 use secret::Keyring;
@@ -25,7 +25,7 @@ use super::{
 const PENDING: &str = "AWSPENDING";
 const CURRENT: &str = "AWSCURRENT";
 const PREVIOUS: &str = "AWSPREVIOUS";
-/// Whose secret it is, on every secret that we create.
+/// Whose secret it is, on every secret that we write.
 const CREDENTIAL_TAG: &str = "keyrota:credential";
 /// Asked for in the preflight. That it is not there is the best answer.
 const PROBE: &str = "keyrota-preflight";
@@ -43,7 +43,7 @@ impl AwsStore {
         Self { client, keyring, options, account_seen: AtomicBool::new(false) }
     }
 
-    /// Before the first write: it is the account that the configuration names.
+    /// Before anything else: it is the account that the configuration names.
     async fn right_account(&self) -> Result<(), DriverError> {
         let Some(expected) = &self.options.account_id else { return Ok(()) };
         if self.account_seen.load(Ordering::Acquire) {
@@ -61,35 +61,24 @@ impl AwsStore {
     /// A secret of that name that may be written and promoted.
     async fn usable(&self, name: &str) -> Result<Option<Described>, DriverError> {
         let Some(described) = self.client.describe(name).await? else { return Ok(None) };
-        not_deleted(name, &described)?;
-        let refused = |why: String| Err(DriverError::refused(Kind::Invalid, format!("the secret `{name}` {why}")));
-        if let Some(service) = &described.owning_service {
-            return refused(format!("is managed by the AWS service `{service}`, which rotates it itself"));
-        }
-        if described.rotation_enabled == Some(true) {
-            return refused(
-                "is rotated by AWS (RotationEnabled), and two rotations of one secret break each other: cancel that \
-                 one (`aws secretsmanager cancel-rotate-secret`) or deliver elsewhere"
-                    .to_owned(),
-            );
-        }
+        refuse_unusable(name, &described)?;
         Ok(Some(described))
     }
 
     fn environment<'a>(&self, described: &'a Described) -> Option<&'a str> {
-        let tags = described.tags.as_deref().unwrap_or_default();
-        tags.iter().find(|tag| tag.key == self.options.environment_tag).map(|tag| tag.value.as_str())
+        tag_of(described, &self.options.environment_tag)
     }
 
-    /// The secret that is there, or a new one without a version. One that says nothing of its environment is told.
+    /// The secret that is there, or a new one without a version. One that says nothing of its environment, or of whose it
+    /// is, is told.
     async fn prepared(&self, name: &str, request: &Delivery<'_>, version: &str) -> Result<Described, DriverError> {
         let environment =
             request.environment.map(|value| Tag { key: self.options.environment_tag.clone(), value: value.to_owned() });
+        let credential = Tag { key: CREDENTIAL_TAG.to_owned(), value: self.mark_of(request.credential) };
         let described = match self.usable(name).await? {
             Some(described) => described,
             None => {
-                let credential = Tag { key: CREDENTIAL_TAG.to_owned(), value: tag_value(request.credential.as_str()) };
-                let tags: Vec<Tag> = [credential].into_iter().chain(environment.clone()).collect();
+                let tags: Vec<Tag> = [credential.clone()].into_iter().chain(environment.clone()).collect();
                 match self.client.create(name, version, &tags, self.options.kms_key_id.as_deref()).await {
                     Ok(()) => return Ok(Described::default()),
                     // Somebody was faster, perhaps our own earlier attempt whose answer was lost.
@@ -101,6 +90,13 @@ impl AwsStore {
         // What it says already stays: whether that is the right environment, the engine compares.
         if let Some(tag) = environment.filter(|_| self.environment(&described).is_none()) {
             self.client.tag(name, &[tag]).await?;
+        }
+        if tag_of(&described, CREDENTIAL_TAG).is_none() {
+            match self.client.tag(name, &[credential]).await {
+                // Whoever makes secrets themselves need not let us tag them: nobody else is warned of us then.
+                Err(error) if error.kind == Kind::Forbidden => {}
+                tagged => tagged?,
+            }
         }
         Ok(described)
     }
@@ -151,6 +147,40 @@ impl Described {
     }
 }
 
+fn tag_of<'a>(described: &'a Described, key: &str) -> Option<&'a str> {
+    let tags = described.tags.as_deref().unwrap_or_default();
+    tags.iter().find(|tag| tag.key == key).map(|tag| tag.value.as_str())
+}
+
+/// What somebody else rotates, or is about to take away.
+fn refuse_unusable(name: &str, described: &Described) -> Result<(), DriverError> {
+    not_deleted(name, described)?;
+    let refused = |why: String| Err(DriverError::refused(Kind::Invalid, format!("the secret `{name}` {why}")));
+    if let Some(service) = &described.owning_service {
+        return refused(format!("is managed by the AWS service `{service}`, which rotates it itself"));
+    }
+    if described.rotation_enabled == Some(true) {
+        return refused(
+            "is rotated by AWS (RotationEnabled), and two rotations of one secret break each other: cancel that one \
+             (`aws secretsmanager cancel-rotate-secret`) or deliver elsewhere"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// Waiting does not help: a label that somebody else gave stays until somebody takes it away.
+fn refuse_pending_of_others(name: &str, described: &Described) -> Result<(), DriverError> {
+    let elsewhere = described.holder(PENDING).filter(|holder| !value::is_ours(holder));
+    let Some(holder) = elsewhere.filter(|holder| !described.has(holder, CURRENT)) else { return Ok(()) };
+    let message = format!(
+        "another rotation of the secret `{name}` is under way or died: {PENDING} is on version {holder}, which is not \
+         ours; end it, or take the label away (`aws secretsmanager update-secret-version-stage --secret-id {name} \
+         --version-stage {PENDING} --remove-from-version-id {holder}`)"
+    );
+    Err(DriverError::refused(Kind::Invalid, message))
+}
+
 fn not_deleted(name: &str, described: &Described) -> Result<(), DriverError> {
     let Some(date) = &described.deleted_date else { return Ok(()) };
     let since = date.as_f64().and_then(|seconds| Timestamp::from_second(seconds as i64).ok());
@@ -164,9 +194,10 @@ fn not_deleted(name: &str, described: &Described) -> Result<(), DriverError> {
 
 fn wrong_account(found: &str, expected: &str) -> DriverError {
     let message = format!(
-        "these credentials belong to the account {found}, and `account_id` is {expected}: it is the wrong place"
+        "these credentials belong to the account {found}, and `account_id` is {expected}: it is the wrong place; use \
+         credentials of that account, or correct `account_id`"
     );
-    DriverError::refused(Kind::Forbidden, message)
+    DriverError::refused(Kind::Invalid, message)
 }
 
 fn absent(name: &str, version: &str) -> DriverError {
@@ -233,22 +264,17 @@ impl SecretStore for AwsStore {
         if !described.labels_of(&encoded.version).is_empty() {
             return Ok(written);
         }
-        let elsewhere = described.holder(PENDING).filter(|holder| !value::is_ours(holder));
-        if let Some(holder) = elsewhere.filter(|holder| !described.has(holder, CURRENT)) {
-            let message = format!(
-                "another rotation of the secret `{name}` is under way or died: {PENDING} is on version {holder}, which \
-                 is not ours; end it, or take the label away"
-            );
-            return Err(DriverError::refused(Kind::Conflict, message));
-        }
+        refuse_pending_of_others(&name, &described)?;
         self.client.put(&name, &encoded, PENDING).await?;
         Ok(written)
     }
 
+    /// Refuses what a write would refuse: it is looked at before a successor is issued.
     async fn inspect(&self, at: &SecretPath) -> Result<StoreState, DriverError> {
+        self.right_account().await?;
         let name = name_of(at);
-        let Some(described) = self.client.describe(&name).await? else { return Ok(StoreState::default()) };
-        not_deleted(&name, &described)?;
+        let Some(described) = self.usable(&name).await? else { return Ok(StoreState::default()) };
+        refuse_pending_of_others(&name, &described)?;
         let mut versions = Vec::new();
         for (version, labels) in described.versions() {
             versions.push(StoredVersion {
@@ -257,7 +283,9 @@ impl SecretStore for AwsStore {
                 fingerprint: self.fingerprint(&name, version).await?,
             });
         }
-        Ok(StoreState { versions, environment: self.environment(&described).map(str::to_owned) })
+        let mark = tag_of(&described, CREDENTIAL_TAG);
+        let mark = mark.map(|credential| Mark { credential: credential.to_owned(), kept_as: CREDENTIAL_TAG });
+        Ok(StoreState { versions, environment: self.environment(&described).map(str::to_owned), mark })
     }
 
     /// AWS has no call that removes a version: it removes by itself those that have no label.
@@ -288,6 +316,10 @@ impl SecretStore for AwsStore {
 
     fn labels(&self) -> Option<&dyn Labels> {
         Some(self)
+    }
+
+    fn mark_of(&self, credential: &CredentialId) -> String {
+        tag_value(credential.as_str())
     }
 }
 

@@ -37,15 +37,20 @@ pub(super) struct Mount {
 pub(super) struct KvConfig {
     #[serde(default)]
     pub max_versions: u64,
+    #[serde(default)]
+    pub delete_version_after: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct Metadata {
     /// Counts soft-deleted and destroyed versions too; 0: there is no version, only metadata.
     pub current_version: u64,
     /// 0: as the mount says.
     #[serde(default)]
     pub max_versions: u64,
+    /// `0s`: as the mount says.
+    #[serde(default)]
+    pub delete_version_after: String,
     pub custom_metadata: Option<BTreeMap<String, String>>,
     /// OpenBao: how often the notes have changed.
     pub current_metadata_version: Option<u64>,
@@ -66,6 +71,20 @@ pub(super) struct VersionFacts {
 #[derive(Deserialize)]
 pub(super) struct Content {
     pub data: Option<BTreeMap<String, Value>>,
+}
+
+/// What stands beside a value that is read, or that was taken away.
+#[derive(Debug, Deserialize)]
+pub(super) struct BesideContent {
+    pub metadata: NewestVersion,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct NewestVersion {
+    pub version: u64,
+    #[serde(flatten)]
+    pub facts: VersionFacts,
+    pub custom_metadata: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,15 +3,15 @@
 use std::sync::PoisonError;
 
 use domain::{Fingerprint, SecretPath};
-use driver::{DriverError, Effect, HttpResponse, Kind, Label, StoreState, StoredVersion};
-use jiff::SignedDuration;
+use driver::{DriverError, Effect, HttpResponse, Kind, Label, Mark, StoreState, StoredVersion};
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     VaultStore,
     answer::{Intent, is_absent, is_taken_away, parse, refusal},
-    api::{Content, Envelope, Metadata, Mount},
+    api::{BesideContent, Content, Envelope, Metadata, Mount, NewestVersion},
     client::LAG_LONGEST,
-    marker::ENVIRONMENT,
+    marker::{CREDENTIAL, ENVIRONMENT},
     place::Place,
     store_version, values,
 };
@@ -22,7 +22,8 @@ const DESCRIBED: &str = "environment=";
 
 impl VaultStore {
     pub(super) async fn state(&self, at: &SecretPath) -> Result<StoreState, DriverError> {
-        let place = self.place(at).await?;
+        let place = self.seen(at).await?;
+        self.refuse_unfit(at, &place).await?;
         let (current, previous) = (place.current(), place.previous());
         let mut versions = Vec::new();
         for number in place.kept() {
@@ -40,7 +41,44 @@ impl VaultStore {
             };
             versions.push(StoredVersion { version: store_version(number), labels: label, fingerprint });
         }
-        Ok(StoreState { versions, environment: self.environment(&place).await? })
+        let noted = place.note(CREDENTIAL).filter(|note| !note.is_empty());
+        let mark = noted.map(|credential| Mark { credential: credential.to_owned(), kept_as: CREDENTIAL });
+        Ok(StoreState { versions, environment: self.environment(&place).await?, mark })
+    }
+
+    /// What a look finds. An application's login may read values and no more: the newest version and its notes stand
+    /// beside its value.
+    async fn seen(&self, at: &SecretPath) -> Result<Place, DriverError> {
+        match self.place(at).await {
+            Err(error) if error.kind == Kind::Forbidden && self.readable => {
+                Ok(self.beside_value(at).await?.ok_or(error)?)
+            }
+            place => place,
+        }
+    }
+
+    /// `None`: values may not be read either.
+    async fn beside_value(&self, at: &SecretPath) -> Result<Option<Place>, DriverError> {
+        let doing = format!("reading `{}`", self.client.name("data", at));
+        let response = self.client.get(&doing, self.client.of_secret("data", at)?).await?;
+        if is_absent(&response) {
+            return Ok(Some(Place::empty()));
+        }
+        if response.status == 403 {
+            return Ok(None);
+        }
+        if !response.is_success() && !is_taken_away(&response) {
+            return Err(refusal(&doing, Intent::Read, &response, &[]));
+        }
+        let found: Envelope<BesideContent> = parse(&doing, &response, Effect::NotApplied)?;
+        let NewestVersion { version, facts, custom_metadata } = found.data.metadata;
+        Ok(Some(Place::of_newest(version, facts, custom_metadata.unwrap_or_default(), self.server_time(&response))))
+    }
+
+    /// The date has no parts of a second: what was deleted within this one is deleted.
+    fn server_time(&self, response: &HttpResponse) -> Timestamp {
+        let now = response.date().unwrap_or_else(|| self.client.clock().now());
+        now.saturating_add(DATE_PRECISION).unwrap_or(now)
     }
 
     /// What the metadata says. A server that shows less than we wrote ourselves lags behind, and is asked again.
@@ -74,9 +112,7 @@ impl VaultStore {
             return Err(refusal(&doing, Intent::Read, &response, &[]));
         }
         let metadata: Envelope<Metadata> = parse(&doing, &response, Effect::NotApplied)?;
-        let now = response.date().unwrap_or_else(|| self.client.clock().now());
-        // The date has no parts of a second: what was deleted within this one is deleted.
-        Ok(Place::new(metadata.data, now.saturating_add(DATE_PRECISION).unwrap_or(now)))
+        Ok(Place::new(metadata.data, self.server_time(&response)))
     }
 
     /// Of the content as it stands; `None`: it is there no more.

@@ -9,6 +9,7 @@ mod api;
 mod auth;
 mod client;
 mod config;
+mod fitness;
 mod inspect;
 mod marker;
 mod place;
@@ -31,7 +32,7 @@ use driver::{
 use jiff::Timestamp;
 use secret::Keyring;
 
-use self::{client::Client, config::VaultSettings};
+use self::{client::Client, config::VaultSettings, fitness::Fit};
 use crate::{Configured, StoreDriver, StorePorts};
 
 pub const DRIVER: StoreDriver = StoreDriver {
@@ -50,6 +51,7 @@ fn configure(_name: &str, settings: &Settings, ports: &StorePorts) -> Configured
         readable: checked.readable,
         check_path: checked.check_path,
         written: Mutex::default(),
+        fit: Fit::default(),
     }))
 }
 
@@ -62,6 +64,7 @@ struct VaultStore {
     check_path: Option<SecretPath>,
     /// The newest version that we wrote at each path, and when.
     written: Mutex<HashMap<SecretPath, (u64, Timestamp)>>,
+    fit: Fit,
 }
 
 #[async_trait]

@@ -18,6 +18,8 @@ pub(super) struct Place {
     pub newest: u64,
     /// 0: as the mount says.
     pub max_versions: u64,
+    /// As the server writes it; empty or zero: as the mount says.
+    pub delete_version_after: String,
     /// What a change of the notes may compare with, where the server can. A place without metadata has had no change.
     pub notes_version: Option<u64>,
     notes: BTreeMap<String, String>,
@@ -53,10 +55,29 @@ impl Place {
             exists: true,
             newest: metadata.current_version,
             max_versions: metadata.max_versions,
+            delete_version_after: metadata.delete_version_after,
             notes_version: metadata.current_metadata_version,
             notes: metadata.custom_metadata.unwrap_or_default(),
             versions: metadata.versions.into_iter().map(|(version, facts)| (version, fate(facts))).collect(),
         }
+    }
+
+    /// What a reader finds who may not read the metadata: the newest version, and the notes.
+    pub(super) fn of_newest(
+        version: u64,
+        facts: VersionFacts,
+        notes: BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> Self {
+        Self::new(
+            Metadata {
+                current_version: version,
+                versions: [(version, facts)].into(),
+                custom_metadata: Some(notes),
+                ..Metadata::default()
+            },
+            now,
+        )
     }
 
     /// Versions with their content, in ascending order.

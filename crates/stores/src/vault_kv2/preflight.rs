@@ -1,20 +1,15 @@
 //! What `keyrota check` finds out without changing anything.
 
-use std::collections::BTreeMap;
-
 use domain::SecretPath;
 use driver::{DriverError, Effect, HttpRequest, HttpResponse, Kind, Method};
-use serde_json::json;
 
 use super::{
     VaultStore,
     answer::{Intent, parse, refusal},
     api::{Envelope, Health, Mount},
+    fitness::{NO_SECRET, one_version},
     inspect::described,
 };
-
-/// Stands for every secret below a path. Never written.
-const NO_SECRET: &str = "keyrota-preflight";
 
 impl VaultStore {
     pub(super) async fn preflight(&self) -> Result<Vec<String>, DriverError> {
@@ -22,14 +17,11 @@ impl VaultStore {
         self.client.login().token().await?;
         passed.push(format!("logged in with {}", self.client.login().describe()));
         passed.push(self.check_mount().await?);
-        if self.kept_by_mount().await? == Some(1) {
-            let why = format!(
-                "the mount `{}` keeps one version only, so a previous value would not outlive the overlap: set its \
-                 max_versions to 2 or more",
-                self.client.mount()
-            );
-            return Err(DriverError::refused(Kind::Invalid, why));
+        let config = self.mount_config().await?;
+        if config.as_ref().is_some_and(|config| config.max_versions == 1) {
+            return Err(one_version(&self.config_name()));
         }
+        self.refuse_deleting_mount(config.as_ref())?;
         passed.push(self.check_rights().await?);
         Ok(passed)
     }
@@ -69,15 +61,7 @@ impl VaultStore {
         }
         let found: Envelope<Mount> = parse(&doing, &response, Effect::NotApplied)?;
         let found = found.data;
-        let version = found.options.as_ref().and_then(|options| options.get("version")).map(String::as_str);
-        if found.kind != "kv" || version != Some("2") {
-            let what = match (found.kind.as_str(), version) {
-                ("kv", version) => format!("KV version {}", version.unwrap_or("1")),
-                (kind, _) => format!("a mount of type `{}`", kind.escape_default()),
-            };
-            let why = format!("`{mount}` is {what}: only KV version 2 compares before it writes and keeps versions");
-            return Err(DriverError::refused(Kind::Invalid, why));
-        }
+        self.refuse_other_kind(&found)?;
         Ok(match described(&found.description) {
             Some(environment) => format!("`{mount}` is KV version 2, of environment `{environment}`"),
             None => format!("`{mount}` is KV version 2"),
@@ -114,39 +98,16 @@ impl VaultStore {
 
     /// As lines of a policy. Empty too where the token may not ask.
     async fn missing_rights(&self, at: &SecretPath) -> Result<Vec<String>, DriverError> {
-        const DOING: &str = "asking for the token's rights";
-        let mut wanted = vec![
-            ("data", vec!["create", "update"]),
-            ("metadata", vec!["create", "read", "patch"]),
-            ("destroy", vec!["update"]),
+        let reads: &[&str] = if self.readable { &["read"] } else { &[] };
+        let wanted: [(&str, &[&str]); 4] = [
+            ("data", &["create", "update"]),
+            ("metadata", &["create", "read", "patch"]),
+            ("destroy", &["update"]),
+            ("data", reads),
         ];
-        if self.readable {
-            wanted.push(("data", vec!["read"]));
-        }
         let paths: Vec<String> = wanted.iter().map(|(part, _)| self.client.name(part, at)).collect();
-        let url = self.client.server().url(["sys", "capabilities-self"])?;
-        let response = self.client.post(DOING, url, &json!({ "paths": paths })).await?;
-        if response.status == 403 {
-            return Ok(Vec::new());
-        }
-        if !response.is_success() {
-            return Err(refusal(DOING, Intent::Read, &response, &[]));
-        }
-        let told: Envelope<BTreeMap<String, Vec<String>>> = parse(DOING, &response, Effect::NotApplied)?;
-        let has = |path: &String, wanted: &str| {
-            let told = told.data.get(path);
-            told.is_some_and(|told| told.iter().any(|have| have == wanted || have == "root"))
-        };
-        Ok(wanted
-            .iter()
-            .zip(&paths)
-            .flat_map(|((_, capabilities), path)| {
-                capabilities
-                    .iter()
-                    .filter(|wanted| !has(path, wanted))
-                    .map(move |wanted| format!("`{wanted}` on `{path}`"))
-            })
-            .collect())
+        let rights = self.rights(&paths).await?;
+        Ok(rights.map(|rights| self.missing(at, &wanted, &rights)).unwrap_or_default())
     }
 }
 

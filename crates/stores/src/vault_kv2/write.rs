@@ -9,15 +9,12 @@ use serde_json::json;
 use super::{
     VaultStore,
     answer::{Intent, lost_compare_and_set, parse, refusal},
-    api::{Envelope, KvConfig, Written},
+    api::{Envelope, Written},
     marker::Notes,
     place::Place,
     store_version,
     values::WriteBody,
 };
-
-/// What a mount that says nothing keeps of each secret.
-const VERSIONS_BY_DEFAULT: u64 = 10;
 
 impl VaultStore {
     /// Notes the attempt, then writes the value. A repetition finds the note of the attempt and, if the version is
@@ -29,7 +26,7 @@ impl VaultStore {
             return Ok(version);
         }
         self.refuse_other_current(request, &seen)?;
-        self.refuse_without_previous(at, &seen).await?;
+        self.refuse_short_lived(at, &seen).await?;
         let body = WriteBody::new(request.value, seen.newest)?;
         let version = seen.newest.saturating_add(1);
         let unmarked = match request.environment {
@@ -37,6 +34,8 @@ impl VaultStore {
             _ => None,
         };
         let notes = Notes::announcing(request, version, &seen, unmarked)?;
+        // Whatever is not known to compare gets no value.
+        self.prove_mount(at).await.map_err(|error| DriverError { effect: Effect::NotApplied, ..error })?;
         // Notes are no version: whatever became of them, nothing that readers get has changed.
         self.note(at, &notes, seen.exists)
             .await
@@ -77,31 +76,6 @@ impl VaultStore {
             shown(request.replaces)
         );
         Err(DriverError::refused(Kind::Conflict, why))
-    }
-
-    /// With a single version kept, the write itself would take the previous one away.
-    async fn refuse_without_previous(&self, at: &SecretPath, seen: &Place) -> Result<(), DriverError> {
-        let kept = match seen.max_versions {
-            0 => self.kept_by_mount().await?.unwrap_or(VERSIONS_BY_DEFAULT),
-            kept => kept,
-        };
-        if kept >= 2 {
-            return Ok(());
-        }
-        let why = format!(
-            "`{}` keeps one version only, so the previous value would not outlive the overlap: set max_versions to 2 \
-             or more",
-            self.client.name("metadata", at)
-        );
-        Err(DriverError::refused(Kind::Invalid, why))
-    }
-
-    /// `None`: the token may not read it.
-    pub(super) async fn kept_by_mount(&self) -> Result<Option<u64>, DriverError> {
-        const DOING: &str = "reading the settings of the mount";
-        let Some(response) = self.client.look(DOING, self.client.of_mount("config")?).await? else { return Ok(None) };
-        let config: Envelope<KvConfig> = parse(DOING, &response, Effect::NotApplied)?;
-        Ok(Some(config.data.max_versions).filter(|kept| *kept > 0))
     }
 
     async fn note(&self, at: &SecretPath, notes: &Notes, exists: bool) -> Result<(), DriverError> {
@@ -195,7 +169,7 @@ impl VaultStore {
         let body = json!({ "data": { "keyrota": "preflight" }, "options": { "cas": i32::MAX } });
         let response = self.client.post(&doing, self.client.of_secret("data", at)?, &body).await?;
         if response.is_success() {
-            return Err(DriverError::new(Kind::Protocol, Effect::Unknown, not_kv2(&doing)));
+            return Err(DriverError::new(Kind::Invalid, Effect::Unknown, not_kv2(&doing)));
         }
         if lost_compare_and_set(&response) || response.status == 403 {
             return Ok(response);

@@ -39,13 +39,21 @@ async fn a_server_that_only_claims_kv_version_2_is_refused() {
     let stage = Stage::new();
     let pretender = pretender();
     for keys in ["", "check_path = \"app\"\n"] {
+        stage.network.sent.lock().unwrap().clear();
         let store = stage.try_store(&pretender.address(), &format!("{keys}{}", with_token("t"))).unwrap();
-        let error = store.check().await.unwrap_err();
-        assert_eq!(error.kind, Kind::Protocol);
-        assert!(error.message.contains("no KV version 2"), "{error}");
-        let error = try_write(&stage, &*store, "app/key", "1", None).await.unwrap_err();
-        assert_eq!((error.kind, error.effect), (Kind::Protocol, Effect::Unknown), "something was written");
-        assert!(error.message.contains("no KV version 2"), "{error}");
+        let errors = [
+            store.check().await.unwrap_err(),
+            store.inspect(&path("app/key")).await.unwrap_err(),
+            try_write(&stage, &*store, "app/key", "1", None).await.unwrap_err(),
+        ];
+        for error in &errors {
+            assert_eq!(error.kind, Kind::Invalid, "{error}");
+            assert!(error.message.contains("no KV version 2"), "{error}");
+        }
+        assert_eq!(errors[2].effect, Effect::NotApplied);
+        let sent = stage.network.sent.lock().unwrap().clone();
+        let at_it: Vec<_> = sent.iter().filter(|line| line.ends_with("/app/key")).collect();
+        assert!(at_it.iter().all(|line| line.starts_with("GET")), "nothing went there: {at_it:?}");
     }
 }
 
@@ -133,6 +141,9 @@ async fn what_comes_back_in_base64_shows_no_secret_and_a_token_needs_no_prefix_t
                 return Some((404, r#"{"errors":[]}"#.to_owned()));
             }
             ("POST", "secret/metadata/app/key") => return Some((204, String::new())),
+            ("POST", "secret/data/app/keyrota-preflight") => {
+                "check-and-set parameter did not match the current version".to_owned()
+            }
             ("POST", "secret/data/app/key") => format!("refused {}", STANDARD.encode(&heard.body)),
             _ => format!("not for {token} or {}", STANDARD.encode(&token)),
         };

@@ -101,7 +101,7 @@ async fn a_refusal_that_is_about_rights_is_no_reason_to_log_in() {
     let error = try_write(&stage, &*store, "app/key", "1", None).await.unwrap_err();
     assert_eq!((error.kind, error.effect), (Kind::Forbidden, Effect::NotApplied), "{error}");
     assert_eq!(stage.calls("/login"), 1);
-    assert_eq!(stage.calls("lookup-self"), 1, "the token says that it lives");
+    assert_eq!(stage.calls("lookup-self"), 2, "the token says that it lives: beside the secret, and at it");
 }
 
 #[tokio::test]

@@ -61,6 +61,9 @@ async fn reads_ask_for_the_state_of_our_own_writes() {
     try_write(&stage, &*store, "app/key", "1", None).await.unwrap();
     let mut refused = 2;
     stage.rule(move |request| {
+        if !request.url.path().ends_with("/app/key") {
+            return Fate::Pass;
+        }
         let asks =
             request.headers.iter().any(|(name, value)| *name == "x-vault-index" && value == "state-of-the-write");
         match asks {
