@@ -29,6 +29,10 @@ const TAKE_NUMBER: &str = "
 const INSERT_VERSION: &str = "
     INSERT INTO kept_version (store, path, number, attempt_key, credential, sealed, fingerprint, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+const PRUNE: &str = "
+    DELETE FROM kept_version WHERE store = $1 AND path = $2 AND number <= $3 AND NOT EXISTS (
+        SELECT 1 FROM kept_secret s WHERE s.store = $1 AND s.path = $2
+            AND kept_version.number IN (s.pending, s.current, s.previous))";
 const PROMOTE: &str = "
     UPDATE kept_secret
     SET previous = current, current = $3, pending = CASE WHEN pending = $3 THEN NULL ELSE pending END
@@ -44,6 +48,10 @@ const UNLABEL: &str = "
     SET pending = CASE WHEN pending = $3 THEN NULL ELSE pending END,
         previous = CASE WHEN previous = $3 THEN NULL ELSE previous END
     WHERE store = $1 AND path = $2";
+
+/// So many of the newest versions of a path are kept, and older ones that have a label: as many as Vault's KV version 2 keeps
+/// unless it is told otherwise.
+const KEPT_VERSIONS_MAX: u32 = 10;
 
 /// The secrets of one embedded store.
 #[derive(Debug, Clone, Copy)]
@@ -152,7 +160,7 @@ impl Kept<'_> {
         Ok(labels.unwrap_or_default())
     }
 
-    /// Adds a version as `pending`. Durable on return.
+    /// Adds a version as `pending`, and forgets those that are too old, but none with a label. Durable on return.
     ///
     /// # Errors
     /// Those of the database; nothing was put then.
@@ -168,11 +176,11 @@ impl Kept<'_> {
             new.fingerprint,
             new.created_at
         ];
-        let unit = Unit::new().run(TAKE_NUMBER, values![store, at, new.number], Rows::Exactly(1)).run(
-            INSERT_VERSION,
-            version,
-            Rows::Exactly(1),
-        );
+        let too_old = i64::from(new.number) - i64::from(KEPT_VERSIONS_MAX);
+        let unit = Unit::new()
+            .run(TAKE_NUMBER, values![store, at, new.number], Rows::Exactly(1))
+            .run(INSERT_VERSION, version, Rows::Exactly(1))
+            .run(PRUNE, values![store, at, too_old], Rows::Any);
         match self.db.write(unit).await {
             Ok(()) => Ok(Put::Done),
             Err(WriteError::GuardMissed { .. } | WriteError::NotUnique { .. }) => Ok(Put::Raced),
@@ -374,6 +382,28 @@ mod tests {
             // The row stays: the attempt is still known, and its number is not given again.
             assert_eq!(kept.attempted(&path(), "b").await, Ok(Some(2)));
             assert_eq!(put(&db, 2, "c").await, Put::Raced);
+        });
+    }
+
+    #[test]
+    fn the_newest_versions_are_kept_and_those_with_a_label() {
+        wait(async {
+            let db = Db::in_memory().unwrap();
+            two(&db).await;
+            let kept = db.kept(STORE);
+            assert_eq!(kept.promote(&path(), 2, Some(1)).await, Ok(Promoted::Now));
+            for number in 3..=30 {
+                assert_eq!(put(&db, number, &format!("{number}")).await, Put::Done);
+            }
+            let numbers = |db: &Db| -> Vec<u32> {
+                let (_, versions) = db.kept(STORE).versions(&path()).unwrap();
+                versions.iter().map(|version| version.number).collect()
+            };
+            let newest = 31 - KEPT_VERSIONS_MAX..=30;
+            assert_eq!(numbers(&db), [1, 2].into_iter().chain(newest).collect::<Vec<_>>());
+            assert_eq!(kept.promote(&path(), 30, Some(2)).await, Ok(Promoted::Now));
+            assert_eq!(put(&db, 31, "31").await, Put::Done);
+            assert_eq!(numbers(&db), [2].into_iter().chain(32 - KEPT_VERSIONS_MAX..=31).collect::<Vec<_>>());
         });
     }
 

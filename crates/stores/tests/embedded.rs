@@ -246,7 +246,7 @@ fn writes_at_the_same_time_get_numbers_of_their_own() {
         // The same attempt twice at a time is still one version.
         let (one, other) = tokio::join!(fixture.write(&at, "c", "attempt c"), fixture.write(&at, "c", "attempt c"));
         assert_eq!(one, other);
-        assert_eq!(fixture.store.inspect(&at).await.unwrap().versions.len(), 3);
+        assert_eq!(fixture.reader().versions(&at).unwrap().len(), 3);
     });
 }
 
@@ -285,6 +285,24 @@ fn no_secret_is_in_the_files_or_in_debug_output() {
         let read = fixture.reader().get(&path(), None).await.unwrap();
         let debug = format!("{:?} {:?} {read:?}", fixture.store, fixture.ports);
         assert!(!debug.contains(CANARY), "{debug}");
+#[test]
+fn a_damaged_row_without_a_label_holds_nobody_up() {
+    wait(async {
+        let fixture = Fixture::new(Db::in_memory().unwrap());
+        let [first, second] = fixture.two(&path()).await;
+        fixture.promote(&path(), &second, Some(&first)).await.unwrap();
+        let third = fixture.write(&path(), "newer", "attempt 3").await;
+        fixture.promote(&path(), &third, Some(&second)).await.unwrap();
+        let damage = "UPDATE kept_version SET sealed = x'00' WHERE number = $1";
+        fixture.ports.db.write(Unit::new().run(damage, values![1_i64], Rows::Exactly(1))).await.unwrap();
+        let state = fixture.store.inspect(&path()).await.unwrap();
+        assert_eq!(labels(&state), [("2", &[Label::Previous][..]), ("3", &[Label::Current])]);
+        fixture.ports.db.write(Unit::new().run(damage, values![3_i64], Rows::Exactly(1))).await.unwrap();
+        let error = fixture.store.inspect(&path()).await.unwrap_err();
+        assert_eq!(error.kind, Kind::Protocol, "what applications read is looked at");
+    });
+}
+
     });
     let mut bytes = Vec::new();
     for entry in fs::read_dir(dir.path()).unwrap() {

@@ -87,7 +87,7 @@ impl EmbeddedReader {
         })
     }
 
-    /// Every version ever written, in ascending order; empty for a path that was never written.
+    /// Every version that is kept, in ascending order; empty for a path that was never written.
     ///
     /// # Errors
     /// Those of the database.

@@ -86,6 +86,11 @@ impl SecretStore for EmbeddedStore {
         let mut versions = Vec::new();
         for version in kept {
             let Some(sealed) = version.sealed else { continue };
+            let labels = labels_of(number, stand);
+            // Nobody reads the others, and one of them that is damaged is in nobody's way.
+            if labels.is_empty() {
+                continue;
+            }
             let number = version.number;
             let content =
                 self.reader.keyring.unseal(&sealed, self.reader.context(&record, number)).map_err(|error| {
@@ -93,7 +98,7 @@ impl SecretStore for EmbeddedStore {
                 })?;
             versions.push(StoredVersion {
                 version: store_version(number),
-                labels: labels_of(number, stand),
+                labels,
                 fingerprint: Some(self.reader.keyring.fingerprint(&content)),
             });
         }
