@@ -87,6 +87,11 @@ impl Opened {
         let config = load_config(shell)?;
         let root = config.read_root_key()?;
         match Db::open(&config.data_dir, Access::ReadOnly) {
+            // Its making was cut short, and the next run finishes it.
+            Ok(db) if db.wrapped_key().await?.is_none() => {
+                let why = OpenError::Missing { path: config.data_dir.clone() };
+                Ok((Self::with(config, &root, Db::in_memory()?).await?, Some(why)))
+            }
             Ok(db) => {
                 drop(db);
                 // It is there and of this release, so that this neither makes nor updates it.

@@ -36,6 +36,18 @@ fn checking_makes_no_database_and_the_first_run_says_that_it_does() {
     assert!(!world.folder().join("date").exists());
 }
 
+/// The first run died before it had sealed anything: checking does not go on with it.
+#[test]
+fn a_database_that_was_not_finished_is_left_to_the_next_run() {
+    let world = small();
+    drop(db::Db::open(&world.data(), db::Access::Engine).unwrap());
+    for _ in 0..2 {
+        assert!(said_on(&world, "database")[0].1.starts_with("no database yet"));
+    }
+    world.run();
+    assert_eq!(said_on(&world, "database"), []);
+}
+
 #[test]
 fn a_folder_in_which_no_database_can_be_made_is_named() {
     let world = small();
