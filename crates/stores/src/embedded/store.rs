@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use db::{Discard, Fault, KeptError, NewKept, Promoted, Put, ReadError, Unit, WriteError};
+use db::{Discard, Fault, KeptError, NewKept, Promoted, Put, ReadError, WriteError};
 use domain::SecretPath;
 use driver::{
     Clock, Delivery, Discarded, DriverError, Effect, Kind, Labels, SecretStore, StoreFacts, StoreState, StoreVersion,
@@ -62,9 +62,8 @@ impl SecretStore for EmbeddedStore {
         StoreFacts { readable: true, ..StoreFacts::default() }
     }
 
-    /// A unit of nothing takes the write lock and lets it go.
     async fn check(&self) -> Result<Vec<String>, DriverError> {
-        self.reader.db.write(Unit::new()).await.map_err(write_failed)?;
+        self.reader.db.try_write().await.map_err(write_failed)?;
         Ok(vec!["the database can be written".to_owned()])
     }
 
