@@ -127,7 +127,9 @@ pub(crate) async fn twin(shell: &Shell, command: TwinCommand) -> Ended {
 
 pub(crate) async fn start(world: World, listen: SocketAddr, latency: Duration) -> Result<Serving, Complaint> {
     serve(world, Addresses::beside(listen), latency, now).await.map_err(|error| {
-        Complaint::new(Code::Usage, format!("the twin cannot listen at {listen}")).cause(error.to_string())
+        Complaint::new(Code::Address, format!("the twin cannot listen at {listen}"))
+            .cause(error.to_string())
+            .hint("end what listens there, or name another address with `--listen`; port 0 is any that is free")
     })
 }
 

@@ -185,3 +185,78 @@ fn a_full_disk() {
         consumer.was_served();
     }
 }
+
+/// A database is made on a disk that has room for a part of it only.
+#[test]
+fn a_disk_too_small_for_a_new_database() {
+    let world = small();
+    let script = "for left in 0 40 80 120 160 200 240 280 320 360 400 440 480; do
+         rm -rf data/*
+         dd if=/dev/zero of=data/filler bs=1k count=$((16384 - left)) 2>/dev/null || true
+         code=0; keyrota discover >/dev/null 2>&1 || code=$?
+         echo $code
+         rm data/filler
+         keyrota discover >/dev/null
+         keyrota plan >&2
+     done";
+    let Some((stdout, stderr)) = on_a_small_disk(&world, script) else { return };
+    let mut codes: Vec<&str> = stdout.lines().collect();
+    codes.dedup();
+    assert_eq!(codes, ["1", "0"], "{stdout}{stderr}");
+}
+
+/// What is there can be read when nothing more can be written, and who writes hears why it cannot be.
+#[test]
+fn a_full_disk_is_read_from() {
+    let world = small();
+    let path = world.live()[0].path();
+    let script = format!(
+        "keyrota run --once >&2
+         dd if=/dev/zero of=data/filler bs=1k 2>/dev/null || true
+         keyrota status >/dev/null
+         keyrota credential list >/dev/null
+         keyrota secret get {path} --field client_id
+         for command in 'run --once' 'discover' 'check' 'secret put a/b'; do
+             code=0; echo '{{\"a\":\"b\"}}' | keyrota $command 2>said || code=$?
+             echo \"exit $code\"
+             head -2 said
+         done
+         rm data/filler
+         keyrota run --once >&2"
+    );
+    let Some((stdout, stderr)) = on_a_small_disk(&world, &script) else { return };
+    let (client_id, rest) = stdout.split_once('\n').unwrap();
+    assert!(world.live().iter().any(|one| one.client_id == client_id), "{stdout}{stderr}");
+    let refused = "exit 1\nerror[KR0403]: the database cannot be opened\n  cause: the disk is full\n";
+    assert_eq!(rest, refused.repeat(4), "{stderr}");
+}
+
+/// Under a limit on the size of files, which needs no disk of its own: at whatever point there is no more room, what is
+/// there stays whole, is read, and goes on when there is room again.
+#[test]
+fn no_room_at_any_point() {
+    let world = small();
+    let limited = |blocks: u32, arguments: &str| {
+        let mut command = Command::new("sh");
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
+        command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_keyrota"), "--config", "keyrota.toml"]);
+        command.args(arguments.split_whitespace()).current_dir(world.folder()).env_clear().stdin(Stdio::piped());
+        world.perform(arguments, &mut command, r#"{"key": "new"}"#)
+    };
+    let (mut refused, mut done) = (0, 0);
+    for blocks in (0..800).step_by(50) {
+        fs::remove_dir_all(world.data()).ok();
+        match limited(blocks, "secret put acme/key").code {
+            Some(0) => done += 1,
+            Some(1) => refused += 1,
+            other => panic!("{blocks}: {other:?}"),
+        }
+        world.keyrota_reads("secret put acme/key", r#"{"key": "old"}"#).exits(0);
+        let put = limited(blocks, "secret put acme/key");
+        let get = limited(blocks, "secret get acme/key --field key").exits(0).stdout;
+        let expected = if put.code == Some(0) { "new\n" } else { "old\n" };
+        assert_eq!(get, expected, "{blocks}: {}", put.stderr);
+        assert_eq!(world.keyrota("secret get acme/key --field key").exits(0).stdout, expected, "{blocks}");
+    }
+    assert!(refused > 2 && done > 2, "refused: {refused}, done: {done}");
+}

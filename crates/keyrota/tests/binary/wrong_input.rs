@@ -329,3 +329,39 @@ fn nothing_to_take_over() {
       hint: give one JSON object with the platform's field names, for example client_id and client_secret
     "#);
 }
+
+#[test]
+fn a_selector_of_nothing_is_told_by_all_who_take_one() {
+    let world = small();
+    world.keyrota("discover").exits(0);
+    for command in ["plan", "run --once", "credential list", "credential list --output json"] {
+        let ran = world.keyrota(&format!("{command} apic/nobody/**")).exits(3);
+        let warning = "warning: no credential matches `apic/nobody/**`; `keyrota credential list` names them all\n";
+        assert!(ran.stderr.ends_with(warning), "{command}: {}", ran.stderr);
+    }
+    assert_eq!(world.keyrota("credential list --attention apic/**").exits(0).stderr, "", "all is well there");
+}
+
+#[test]
+fn an_address_in_use_is_a_failure() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    for arguments in [&["twin", "ibm_apic", "--listen", &listen][..], &["demo", "--once", "--listen", &listen]] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_keyrota")).args(arguments).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(&format!("error[KR0512]: the twin cannot listen at {listen}\n")), "{stderr}");
+    }
+}
+
+/// What failed outweighs what wants attention, whatever else the plan has found.
+#[test]
+fn a_plan_on_an_issuer_that_fails_has_failed() {
+    let world = small();
+    world.reconfigure("quiet_for = \"24h\"", "quiet_for = \"24h\"\nmode = \"notify\"");
+    world.keyrota("plan").exits(3);
+    world.fault("error:1.0@login");
+    let ran = world.keyrota("plan").exits(1);
+    assert!(ran.stderr.contains("warning: apic/"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("error[KR02"), "{}", ran.stderr);
+}
