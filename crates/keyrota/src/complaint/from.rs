@@ -50,7 +50,7 @@ fn code_of(problem: &Problem) -> Code {
         Problem::UnknownDriver { .. } => Code::ConfigUnknownDriver,
         Problem::DuplicateName { .. } => Code::ConfigDuplicateName,
         Problem::UnknownName { .. } => Code::ConfigUnknownName,
-        Problem::Environment { .. } => Code::ConfigEnvironment,
+        Problem::Environment { .. } | Problem::NoEnvironment { .. } => Code::ConfigEnvironment,
         Problem::Periods { .. } => Code::ConfigPeriods,
     }
 }
@@ -111,7 +111,9 @@ impl From<db::OpenError> for Complaint {
                 .hint("use the newer release of keyrota, or restore an older backup"),
             db::OpenError::Older { .. } => Self::new(Code::DatabaseOlder, what),
             db::OpenError::File { ref source, .. } => match source.kind() {
-                std::io::ErrorKind::StorageFull => Self::new(Code::DiskFull, what).hint(MAKE_ROOM),
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                    Self::new(Code::DiskFull, what).hint(MAKE_ROOM)
+                }
                 _ => Self::new(Code::DatabaseFile, what).hint("check the rights of the folder `data_dir`"),
             },
             db::OpenError::Database(ref fault) => from_fault(what, fault),

@@ -71,6 +71,8 @@ pub(crate) enum Problem {
         "{table} is for the environment `{policy}`, but delivers to the store `{store}` of the environment `{destination}`"
     )]
     Environment { table: String, policy: String, store: String, destination: String },
+    #[error("{table} names no environment, but delivers to the store `{store}` of the environment `{destination}`")]
+    NoEnvironment { table: String, store: String, destination: String },
     #[error("{table}: {message}")]
     Periods { table: String, message: String },
     #[error("`path` in `deliver` of {table}: {invalid}")]
@@ -95,6 +97,9 @@ impl Problem {
             Self::Environment { .. } => {
                 Some("deliver to a store of the same environment, or correct `environment` of the wrong one".to_owned())
             }
+            Self::NoEnvironment { destination, .. } => Some(format!(
+                "write `environment = \"{destination}\"` in the policy if that is meant, or deliver to another store"
+            )),
             Self::DuplicateName { .. } => Some("give each its own name".to_owned()),
             Self::NotYet { instead, .. } => Some((*instead).to_owned()),
             _ => None,

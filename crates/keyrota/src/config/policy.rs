@@ -140,12 +140,8 @@ pub(super) fn check(
     check_notify("escalate", &table.escalate, label, places, configured)?;
     let (deliver, served) = check_deliver(&table, &configured.levels(&selector), label, places, configured)?;
     let verify = table.verify.map(VerifyConfig::check).transpose().map_err(|message| value("verify", message))?;
-    let mut environments: Vec<&str> = served.iter().filter_map(|place| place.environment.as_deref()).collect();
-    let all_known = environments.len() == served.len();
-    environments.extend(table.environment.as_deref());
-    environments.sort_unstable();
-    environments.dedup();
-    let known = (all_known && !environments.is_empty()).then_some(environments.as_slice());
+    let environment = table.environment.as_deref();
+    let known = environment.is_some().then_some(environment.as_slice());
     let consumers =
         consumers::check(table.consumers, known, configured.base_dir).map_err(|message| value("consumers", message))?;
     if table.four_eyes && !matches!(table.mode, ModeWord::Ask) {
@@ -239,18 +235,8 @@ fn check_deliver(
     for table in &policy.deliver {
         let store = store_called(&table.store)?;
         let reader = table.read_as.as_deref().map(store_called).transpose()?;
-        let wanted = policy.environment.as_ref().or(store.environment.as_ref());
         for place in [Some(store), reader].into_iter().flatten() {
-            if let (Some(wanted), Some(destination)) = (wanted, &place.environment)
-                && wanted != destination
-            {
-                return Err(places.of("environment").says(Problem::Environment {
-                    table: label.to_owned(),
-                    policy: wanted.clone(),
-                    store: place.name.clone(),
-                    destination: destination.clone(),
-                }));
-            }
+            check_environment(policy, place, label, places)?;
         }
         if let Some(reader) = reader.filter(|reader| reader.driver != store.driver) {
             let message = format!(
@@ -274,11 +260,32 @@ fn check_deliver(
         })?;
         served.push(Place {
             form: form.map(|form| Arc::new(form) as Arc<dyn FormTemplate>),
-            environment: policy.environment.as_deref().or(store.environment.as_deref()).map(Into::into),
+            environment: policy.environment.as_deref().map(Into::into),
             read_as: reader.map(|reader| reader.name.as_str().into()),
         });
     }
     Ok((deliver, served))
+}
+
+/// A store that says to which environment it belongs takes nothing from a policy that says another, or nothing: a
+/// policy copied from one environment to the next would deliver to the wrong one. A store that says nothing takes from
+/// all, as the embedded one does.
+fn check_environment(
+    policy: &PolicyTable,
+    store: &StoreConfig,
+    label: &str,
+    places: &Places,
+) -> Result<(), ConfigError> {
+    let Some(destination) = &store.environment else { return Ok(()) };
+    let (table, store, destination) = (label.to_owned(), store.name.clone(), destination.clone());
+    match &policy.environment {
+        None => Err(places.of("deliver").says(Problem::NoEnvironment { table, store, destination })),
+        Some(policy) if *policy != destination => {
+            let policy = policy.clone();
+            Err(places.of("environment").says(Problem::Environment { table, policy, store, destination }))
+        }
+        Some(_) => Ok(()),
+    }
 }
 
 fn check_notify(

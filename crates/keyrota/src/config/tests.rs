@@ -290,6 +290,41 @@ error[KR0109]: [[policy]] \"p\" is for the environment `production`, but deliver
 }
 
 #[test]
+fn a_store_of_an_environment_takes_nothing_from_a_policy_of_none() {
+    let stores = "
+[[store]]
+name = 'plain'
+driver = 'embedded'
+[[store]]
+name = 'bao'
+driver = 'embedded'
+environment = 'staging'
+[[policy]]
+name = 'p'
+match = '**'
+";
+    check(
+        &format!("{stores}deliver = [{{ store = 'bao', path = 'x' }}]\n"),
+        "
+error[KR0109]: [[policy]] \"p\" names no environment, but delivers to the store `bao` of the environment `staging`
+  cause: folder/keyrota.toml:12:1
+  state: nothing was changed
+  hint: write `environment = \"staging\"` in the policy if that is meant, or deliver to another store",
+    );
+    check(
+        &format!("{stores}deliver = [{{ store = 'plain', path = 'x', read_as = 'bao' }}]\n"),
+        "
+error[KR0109]: [[policy]] \"p\" names no environment, but delivers to the store `bao` of the environment `staging`
+  cause: folder/keyrota.toml:12:1
+  state: nothing was changed
+  hint: write `environment = \"staging\"` in the policy if that is meant, or deliver to another store",
+    );
+    // The embedded store of one machine serves all of them.
+    let policy = format!("{stores}environment = 'staging'\ndeliver = [{{ store = 'plain', path = 'x' }}]\n");
+    parse(&policy).unwrap();
+}
+
+#[test]
 fn names_are_unique_and_plain() {
     check(
         "[[store]]\nname = 'a'\ndriver = 'embedded'\n[[store]]\nname = 'a'\ndriver = 'embedded'\n",

@@ -203,7 +203,7 @@ fn a_consumer_of_another_environment_than_the_store_is_refused_too() {
     world.reconfigure("driver = \"embedded\"", "driver = \"embedded\"\nenvironment = \"staging\"");
     world.reconfigure(
         "quiet_for = \"24h\"",
-        "quiet_for = \"24h\"\nconsumers = [{ name = \"billing\", environment = \"production\" }]",
+        "quiet_for = \"24h\"\nenvironment = \"staging\"\nconsumers = [{ name = \"billing\", environment = \"production\" }]",
     );
     let refused = world.keyrota("check").exits(2);
     assert!(refused.stderr.contains("it would go on with the old version"), "{}", refused.stderr);

@@ -147,7 +147,7 @@ fn a_plan_is_refused_when_what_it_rests_on_was_configured_anew() {
         (deliver, &format!("{deliver}, fields = {{ ID = \"{{client_id}}\" }}")),
         (deliver, &format!("{deliver}, read_as = \"local\"")),
         (deliver, &format!("consumers = [{{ name = \"shop\" }}]\n{deliver}")),
-        ("name = \"local\"", "name = \"local\"\nenvironment = \"prod\""),
+        ("quiet_for = \"24h\"", "quiet_for = \"24h\"\nenvironment = \"prod\""),
     ] {
         world.reconfigure(from, to);
         eprintln!("{to}");
