@@ -85,12 +85,12 @@ impl SecretStore for EmbeddedStore {
         let mut versions = Vec::new();
         for version in kept {
             let Some(sealed) = version.sealed else { continue };
+            let number = version.number;
             let labels = labels_of(number, stand);
             // Nobody reads the others, and one of them that is damaged is in nobody's way.
             if labels.is_empty() {
                 continue;
             }
-            let number = version.number;
             let content =
                 self.reader.keyring.unseal(&sealed, self.reader.context(&record, number)).map_err(|error| {
                     DriverError::refused(Kind::Protocol, format!("version {number} of `{at}` does not open: {error}"))
