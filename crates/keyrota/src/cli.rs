@@ -152,7 +152,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["selector", "until", "out", "stored"])]
     pub(crate) approve: Option<PathBuf>,
     /// Who makes or approves it [default: the user's name on this machine]
-    #[arg(long)]
+    #[arg(long, value_parser = something)]
     pub(crate) by: Option<String>,
 }
 
@@ -230,7 +230,7 @@ pub(crate) enum CredentialCommand {
         #[arg(long, value_name = "PERIOD")]
         within: String,
         #[command(flatten)]
-        word: WordArgs,
+        answer: AnswerArgs,
     },
     /// Take over the known secret of its current version, as JSON on standard input
     Import {
@@ -267,11 +267,28 @@ pub(crate) enum CampaignCommand {
 #[derive(Debug, Args)]
 pub(crate) struct WordArgs {
     /// Why
-    #[arg(long, default_value = "no reason given")]
+    #[arg(long, default_value = "no reason given", value_parser = something)]
     pub(crate) reason: String,
     /// Who [default: the user's name on this machine]
-    #[arg(long)]
+    #[arg(long, value_parser = something)]
     pub(crate) by: Option<String>,
+}
+
+/// Who answers for it, and why: kept in the history, and never guessed.
+#[derive(Debug, Args)]
+pub(crate) struct AnswerArgs {
+    /// Why it can be answered for
+    #[arg(long, value_parser = something)]
+    pub(crate) reason: String,
+    /// Who answers for it
+    #[arg(long, value_parser = something)]
+    pub(crate) by: String,
+}
+
+/// Blanks are no name and no reason.
+fn something(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 impl WordArgs {

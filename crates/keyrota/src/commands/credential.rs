@@ -32,8 +32,8 @@ pub(crate) async fn credential(shell: &Shell, command: CredentialCommand) -> End
         CredentialCommand::Acknowledge { credential, consumer, version, word } => {
             evidence::acknowledge(shell, &credential, (&consumer, version), &word).await
         }
-        CredentialCommand::Waive { credential, consumer, within, word } => {
-            evidence::waive(shell, &credential, (consumer.as_deref(), &within), &word).await
+        CredentialCommand::Waive { credential, consumer, within, answer } => {
+            evidence::waive(shell, &credential, (consumer.as_deref(), &within), &answer).await
         }
         CredentialCommand::Import { credential, word } => act::import(shell, &credential, &word).await,
     }

@@ -139,15 +139,24 @@ fn a_named_person_may_answer_for_it_for_a_time() {
     let world = World::with_policy("--consumer-orgs 1 --apps 1 --age 91d", consumers);
     let path = world.live()[0].path();
     world.run().exits(0);
-    world.keyrota(&format!("credential waive {path} --consumer billing --within 1d --by vera")).exits(0);
+    world.keyrota(&format!("credential waive {path} --consumer billing --within 1d --by vera --reason restart")).exits(0);
     world.advance("6d");
     world.run().exits(3);
     assert_eq!(finding(&world, &path), ["not_acknowledged"], "a waiver that is over answers for nothing");
-    world.keyrota(&format!("credential waive {path} --consumer billing --within 1d --by vera")).exits(0);
+    world.keyrota(&format!("credential waive {path} --consumer billing --within 1d --by vera --reason restart")).exits(0);
     world.run().exits(0);
     assert_eq!(world.live().len(), 1);
-    world.keyrota(&format!("credential waive {path} --within 400d")).exits(2);
-    world.keyrota(&format!("credential waive {path} --within 0d")).exits(2);
+    for within in ["400d", "0d"] {
+        let refused = format!("credential waive {path} --within {within} --by vera --reason restart");
+        world.keyrota(&refused).exits(2);
+    }
+    for nobody in ["", "--by vera", "--reason restart", "--by vera --reason=", "--by= --reason restart"] {
+        let refused = world.keyrota(&format!("credential waive {path} --within 1d {nobody}")).exits(2);
+        assert!(refused.stderr.contains("--by") || refused.stderr.contains("--reason"), "{}", refused.stderr);
+    }
+    for act in ["hold", "compromised"] {
+        world.keyrota(&format!("credential {act} {path} --reason=")).exits(2);
+    }
 }
 
 #[test]

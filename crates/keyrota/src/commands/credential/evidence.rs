@@ -5,7 +5,7 @@ use domain::{Consumer, CredentialId, Timestamp, VersionNumber};
 
 use super::find;
 use crate::{
-    cli::WordArgs,
+    cli::{AnswerArgs, WordArgs},
     complaint::{Code, Complaint, Exit},
     config::{nearest, parse_period},
     shell::{Ended, Shell},
@@ -44,7 +44,7 @@ pub(crate) async fn waive(
     shell: &Shell,
     credential: &str,
     (consumer, within): (Option<&str>, &str),
-    word: &WordArgs,
+    answer: &AnswerArgs,
 ) -> Ended {
     let within = parse_period(within).map_err(|why| {
         Complaint::new(Code::Input, format!("`--within {within}` is no period")).cause(why).state("nothing was changed")
@@ -61,8 +61,8 @@ pub(crate) async fn waive(
         known_consumer(&opened, &id, consumer, now)?;
     }
     let until = now.saturating_add(within).unwrap_or(now);
-    let by = word.by();
-    opened.db.waive(row, consumer, until, Word { by: &by, reason: &word.reason, at: now }).await?;
+    let AnswerArgs { reason, by } = answer;
+    opened.db.waive(row, consumer, until, Word { by, reason, at: now }).await?;
     let what = consumer.map_or_else(|| "the silence of its old version".to_owned(), |name| format!("{name}'s word"));
     shell.voice.note(&format!("until {until:.0}, {by} answers for {what} at {id}"));
     Ok(Exit::Done)
