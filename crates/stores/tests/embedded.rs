@@ -164,18 +164,6 @@ fn every_store_keeps_the_contract() {
 }
 
 #[test]
-fn a_check_reaches_the_disk() {
-    let dir = TempDir::new().unwrap();
-    wait(async {
-        let fixture = Fixture::new(Db::open(dir.path(), Access::Engine).unwrap());
-        let logged = || fs::metadata(dir.path().join("keyrota.db-wal")).map_or(0, |log| log.len());
-        let before = logged();
-        assert_eq!(fixture.store.check().await.unwrap(), ["the database can be written"]);
-        assert!(logged() > before, "nothing was written, so that nothing was learned");
-    });
-}
-
-#[test]
 fn a_version_is_invisible_until_promoted() {
     wait(async {
         let fixture = Fixture::new(Db::in_memory().unwrap());
@@ -286,18 +274,6 @@ fn a_sealed_row_moved_elsewhere_does_not_open() {
 }
 
 #[test]
-fn no_secret_is_in_the_files_or_in_debug_output() {
-    const CANARY: &str = "canary-5d1e7c";
-    let dir = TempDir::new().unwrap();
-    wait(async {
-        let fixture = Fixture::new(Db::open(dir.path(), Access::Engine).unwrap());
-        let version = fixture.write(&path(), CANARY, "attempt 1").await;
-        fixture.promote(&path(), &version, None).await.unwrap();
-        assert_eq!(fixture.current(&path()).await.as_deref(), Some(CANARY));
-        let read = fixture.reader().get(&path(), None).await.unwrap();
-        let debug = format!("{:?} {:?} {read:?}", fixture.store, fixture.ports);
-        assert!(!debug.contains(CANARY), "{debug}");
-#[test]
 fn a_damaged_row_without_a_label_holds_nobody_up() {
     wait(async {
         let fixture = Fixture::new(Db::in_memory().unwrap());
@@ -315,6 +291,18 @@ fn a_damaged_row_without_a_label_holds_nobody_up() {
     });
 }
 
+#[test]
+fn no_secret_is_in_the_files_or_in_debug_output() {
+    const CANARY: &str = "canary-5d1e7c";
+    let dir = TempDir::new().unwrap();
+    wait(async {
+        let fixture = Fixture::new(Db::open(dir.path(), Access::Engine).unwrap());
+        let version = fixture.write(&path(), CANARY, "attempt 1").await;
+        fixture.promote(&path(), &version, None).await.unwrap();
+        assert_eq!(fixture.current(&path()).await.as_deref(), Some(CANARY));
+        let read = fixture.reader().get(&path(), None).await.unwrap();
+        let debug = format!("{:?} {:?} {read:?}", fixture.store, fixture.ports);
+        assert!(!debug.contains(CANARY), "{debug}");
     });
     let mut bytes = Vec::new();
     for entry in fs::read_dir(dir.path()).unwrap() {
