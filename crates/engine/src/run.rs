@@ -121,10 +121,11 @@ impl Engine {
         let begun_after = self.db.last_journal_entry().await?;
         if request.observe {
             request.stop.unless_asked(self.observe_all(&mut report, progress)).await;
-            if let Some(Err(error)) = request.stop.unless_asked(self.inspect_destinations(request)).await {
-                report.broken = Some(error.into());
-                return Ok(report);
-            }
+        }
+        // Always before anything is planned: what somebody wrote just now is not covered by what is begun next.
+        if let Some(Err(error)) = request.stop.unless_asked(self.inspect_destinations(request)).await {
+            report.broken = Some(error.into());
+            return Ok(report);
         }
         let doubts = self.journal.in_doubt().await?;
         let in_doubt: HashSet<i64> = doubts.into_iter().map(|doubt| doubt.credential_id).collect();
@@ -229,20 +230,20 @@ impl Engine {
         let halted = Mutex::new(BTreeMap::new());
         let mut later = HashSet::new();
         while !next.is_empty() {
-            let canaries: HashMap<i64, String> = next
+            let canaries: HashMap<i64, (String, bool)> = next
                 .iter()
                 .filter(|candidate| candidate.begins || candidate.trying)
-                .map(|candidate| (candidate.id, candidate.policy.clone()))
+                .map(|candidate| (candidate.id, (candidate.policy.clone(), candidate.begins)))
                 .collect();
             let walked = self.walk_some(next, walk, &halted).await;
             let (mut through, mut in_hands) = (HashSet::new(), HashSet::new());
             for (id, walked) in &walked {
-                let Some(policy) = canaries.get(id) else { continue };
+                let Some((policy, began)) = canaries.get(id) else { continue };
                 match proof(walked) {
                     Proof::Through => drop(through.insert(policy.clone())),
-                    Proof::InHands => drop(in_hands.insert(policy.clone())),
+                    Proof::InHands if *began => drop(in_hands.insert(policy.clone())),
                     Proof::Later => drop(later.insert(policy.clone())),
-                    Proof::None => {}
+                    Proof::InHands | Proof::None => {}
                 }
             }
             take(report, walked);

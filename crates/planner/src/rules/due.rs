@@ -1,4 +1,4 @@
-use domain::{Duration, Finding, Mode, Reason, Timestamp, Version, planted};
+use domain::{Drift, Drifted, Duration, Finding, Mode, Reason, Timestamp, Version, planted};
 
 use crate::{
     preflight::refusal,
@@ -23,8 +23,24 @@ pub(crate) fn due(situation: &mut Situation<'_>) -> Option<Answer> {
         return Some(super::expired(situation).unwrap_or_default());
     }
     let step = opening(situation, current.map(|version| version.number));
-    let not_before = begins_at(situation, current, &reason);
+    let mut not_before = begins_at(situation, current, &reason);
+    if would_cover(situation, &reason) {
+        let Some(last) = current.and_then(|version| left(version, 6)) else {
+            overdue(situation);
+            return Some(super::expired(situation).unwrap_or_default());
+        };
+        not_before = not_before.max(last);
+    }
     Some(Answer::later(step, reason, not_before))
+}
+
+/// Somebody wrote where consumers read, and the next delivery would cover it: until it is put right, nothing is begun by
+/// age alone. What ends by itself is replaced all the same when a sixth of its time is left, as with a closed window. What
+/// is gone covers nothing.
+fn would_cover(situation: &Situation<'_>, reason: &Reason) -> bool {
+    let by_age = matches!(reason, Reason::AgeReached { .. } | Reason::ExpiresSoon { .. });
+    let written = |drift: &Drift| matches!(drift.what, Drifted::ValueChanged | Drifted::LabelMoved);
+    by_age && situation.drifted().any(written)
 }
 
 /// Why this version, or having none, makes a successor due by now.

@@ -111,11 +111,13 @@ proptest! {
         prop_assert_eq!(&plan, &planner::plan(now, &policy, &observed.clone()));
         let checked = safety::check(now, &policy, &observed, &plan).and_then(|()| safety::check_findings(&plan));
         prop_assert!(checked.is_ok(), "{}: {:#?}", checked.unwrap_err(), plan);
-        // What an inspection found is said, and hinders nothing.
+        // What an inspection found is said, and brings about nothing but what keeps a version alive.
         let undrifted = planner::plan(now, &policy, &Observed { drift: Vec::new(), ..observed });
-        prop_assert_eq!((&plan.steps, plan.wake_at), (&undrifted.steps, undrifted.wake_at));
-        let others = plan.findings.iter().filter(|finding| !matches!(finding, Finding::Drifted { .. }));
-        prop_assert!(others.eq(&undrifted.findings));
+        let told = plan.findings.iter().any(|finding| matches!(finding, Finding::Drifted { .. }));
+        let held_back = plan.steps.iter().all(|planned| matches!(planned.step, Step::Enable { .. }));
+        let begins = |plan: &domain::Plan| plan.steps.iter().any(|planned| planned.step.begins());
+        let later = begins(&plan) && begins(&undrifted) && plan.due(now).is_none();
+        prop_assert!(plan.steps == undrifted.steps || told && (held_back || later), "{plan:#?}\n{undrifted:#?}");
     }
 
     /// A clock that goes back opens nothing: what may go at one time may go later too, or has only to be proved anew.

@@ -91,6 +91,7 @@ scenarios! {
     switched_off
     compromised
     a_consumer_that_answers
+    written_by_hand
 }
 
 #[test]

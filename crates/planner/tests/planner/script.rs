@@ -185,6 +185,7 @@ impl Script {
             ("ada", "only says so") if world.person_acts(false) => {}
             ("ada", "says that others know it") => world.compromise("ada"),
             ("its", "parent turns") => world.parent_turns(),
+            ("it", "is delivered again") => world.repair(),
             ("consumer", rest) => consumer_acts(world, rest)?,
             ("vera", rest) => {
                 let rest = rest.strip_prefix("answers for ").ok_or("she cannot")?;
@@ -354,6 +355,8 @@ fn somebody(world: &mut World, rest: &str) -> Result<(), String> {
         ("calls", what) => world.is_called(version(what.strip_prefix("with ").ok_or("with what?")?)?),
         ("removes", what) => world.removed_by_hand(version(what)?),
         ("makes", "another version") => world.made_by_hand(),
+        ("writes", what) => world.drifts(destination(what.strip_prefix("at ").ok_or("where?")?)),
+        ("puts", "it right") => world.observed.drift.clear(),
         // A listing that shows it under the credential's own mark of a successor is a stray; a name merely taken is
         // met when the successor is to be issued.
         ("creates", what) if what == format!("{}{}", world.observed.name, domain::SUCCESSOR_SUFFIX) => {

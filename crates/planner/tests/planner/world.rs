@@ -295,6 +295,7 @@ impl World {
                 let delivery = self.delivery(destination);
                 delivery.confirmed_at = Some(now);
                 delivery.first_confirmed_at.get_or_insert(now);
+                self.observed.drift.retain(|drift| drift.destination != *destination);
             }
             Step::Watch { version } => self.watch(*version),
             Step::Revoke { version } => self.revoke(*version),

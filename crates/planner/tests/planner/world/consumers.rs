@@ -74,8 +74,20 @@ impl World {
         self.observed.drift.push(Drift { destination, what: Drifted::ValueChanged, seen_at: self.now() });
     }
 
+    /// In the middle of a rotation its successor goes once more to where it was read back and is no more.
+    pub(super) fn goes_out_again(&mut self) {
+        let Some(rotation) = &mut self.observed.rotation else { return };
+        let drifted =
+            |destination: &Destination| self.observed.drift.iter().any(|drift| drift.destination == *destination);
+        rotation.deliveries.retain(|delivery| delivery.confirmed_at.is_none() || !drifted(&delivery.destination));
+        self.observed.drift.clear();
+    }
+
     /// What drifted is put right.
     pub(crate) fn repair(&mut self) {
+        if self.observed.hold.is_none() && !self.observed.trouble.parked {
+            self.goes_out_again();
+        }
         let observed = &self.observed;
         let ours = observed.current().filter(|version| version.secret_held).map(|version| version.number);
         let begins = observed.rotation.is_none() && observed.hold.is_none() && observed.requested.is_none();
