@@ -4,15 +4,17 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use db::OpenError;
+use domain::Selector;
 use driver::IssuerCheck;
 use engine::ConfiguredIssuer;
 use serde_json::json;
 
+use super::clashes::Clashes;
 use crate::{
     complaint::{Code, Complaint, Exit},
     config::{Config, SecretFile},
     shell::{Ended, Shell},
-    wiring::Opened,
+    wiring::{Opened, survey},
 };
 
 /// The bits of a file's mode for its group and for everybody.
@@ -89,6 +91,7 @@ pub(crate) async fn check(shell: &Shell) -> Ended {
     for policy in &opened.config.policies {
         lines.push(policy_line(policy));
     }
+    lines.extend(clash_lines(&opened).await?);
     for (name, checked) in super::policy::configured_findings(&opened.config) {
         let on = format!("access policy {name}");
         lines.push(match checked {
@@ -164,6 +167,14 @@ fn policy_line(policy: &crate::config::PolicyConfig) -> Checked {
     }
     let stores: Vec<&str> = policy.deliver.iter().map(|destination| &*destination.store).collect();
     Checked::passed(&on, format!("delivers {} to {}", policy.selector, stores.join(", ")))
+}
+
+/// Places that credentials of the last listing would fight for.
+async fn clash_lines(opened: &Opened) -> Result<Vec<Checked>, Complaint> {
+    let mut clashes = Clashes::default();
+    survey(opened, &opened.db.issuer_states().await?, |surveyed| clashes.take(&surveyed))?;
+    let line = |what| Checked { on: "delivery".to_owned(), result: Verdict::Reduced, what };
+    Ok(clashes.sentences(&Selector::everything()).map(line).collect())
 }
 
 fn print(shell: &Shell, lines: &[Checked]) -> Result<(), Complaint> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod campaign;
 pub(crate) mod check;
+mod clashes;
 pub(crate) mod credential;
 pub(crate) mod demo;
 pub(crate) mod discover;

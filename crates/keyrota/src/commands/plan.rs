@@ -9,6 +9,7 @@ use secret::Keyring;
 use serde_json::json;
 
 use super::{
+    clashes::Clashes,
     discover::tell_observations,
     plan_file::{PlanFile, named, read_plan},
     relative, rfc3339, selector, tell_nobody,
@@ -33,7 +34,11 @@ pub(crate) async fn plan(shell: &Shell, args: &PlanArgs) -> Ended {
     let opened = Opened::open(shell, access).await?;
     let mut looked = RunReport::default();
     let mut planned = Planned::default();
-    let each = |surveyed: Surveyed| planned.take(&surveyed, &selector, until, &opened.keyring);
+    let mut clashes = Clashes::default();
+    let each = |surveyed: Surveyed| {
+        clashes.take(&surveyed);
+        planned.take(&surveyed, &selector, until, &opened.keyring);
+    };
     if args.stored {
         survey(&opened, &opened.db.issuer_states().await?, each)?;
     } else {
@@ -43,6 +48,10 @@ pub(crate) async fn plan(shell: &Shell, args: &PlanArgs) -> Ended {
     }
     print(shell, &planned.lines, &planned.nows)?;
     let mut exit = tell_observations(shell, &looked).max(tell_findings(shell, &planned.findings));
+    for clash in clashes.sentences(&selector) {
+        shell.voice.warn(&clash);
+        exit = exit.max(Exit::Attention);
+    }
     if looked.troubles.is_empty() {
         if planned.covered == 0 && args.selector.is_some() {
             exit = exit.max(tell_nobody(shell, args.selector.as_deref()));

@@ -76,3 +76,23 @@ fn a_secret_that_others_may_read_is_told() {
     assert!(reduced("root key").contains("root.key is open to others than its owner (mode 644)"));
     assert!(reduced("issuer apic").contains("password is open to others than its owner (mode 640)"));
 }
+
+/// `plan` and `check` say what `run` would only find when it parks the second one.
+#[test]
+fn two_credentials_for_one_place_are_told_before_anything_is_issued() {
+    let world = World::new("--consumer-orgs 1 --apps 2 --age 95d");
+    world.reconfigure("apic/{consumer_org}/{app}/{credential}", "apic/{consumer_org}");
+    let sentence = "apic/northwind-bank/billing/Credential-for-Billing and \
+        apic/northwind-bank/mobile-app/Credential-for-Mobile-App are both delivered to `local:apic/northwind-bank`";
+    let planned = world.keyrota("plan").exits(3);
+    assert_eq!(planned.stderr.matches(sentence).count(), 1, "{}", planned.stderr);
+    assert!(world.keyrota("plan apic/*/billing/*").exits(3).stderr.contains(sentence));
+    let checked = world.keyrota("check").exits(0).stdout;
+    let line = checked.lines().find(|line| line.contains(sentence)).unwrap();
+    assert!(line.starts_with("delivery") && line.contains("reduced"), "{line}");
+    assert!(world.writes().is_empty());
+
+    world.reconfigure("apic/{consumer_org}\"", "apic/{app}\"");
+    world.keyrota("plan").exits(0);
+    assert!(!world.keyrota("check").exits(0).stdout.contains("delivery"));
+}
