@@ -3,7 +3,10 @@
 use driver::{DriverError, Effect, HttpFailure, Kind};
 
 use super::{Code, Complaint, chain};
-use crate::config::{ConfigError, Problem, RenderError, RootKeyError};
+use crate::{
+    config::{ConfigError, Problem, RenderError, RootKeyError},
+    ports::SIGNS_ITSELF,
+};
 
 const UNCHANGED: &str = "nothing was changed";
 const MAKE_ROOM: &str = "make room on the disk that holds `data_dir`, then run the command again";
@@ -257,6 +260,10 @@ fn hint_of_kind(side: Side, error: &DriverError) -> Option<&'static str> {
         (Kind::Unavailable, Side::Notifier) => {
             "check the address and the network; `keyrota notice send` sends what waits at once"
         }
+        (Kind::Certificate, _) if signs_itself(error) => {
+            "give the server a certificate that an authority signed, and name that authority as `ca_file`; or make its \
+             own without CA:TRUE (`openssl req -x509 -addext basicConstraints=critical,CA:FALSE …`), and name that"
+        }
         (Kind::Certificate, Side::Notifier) => {
             "name the authority that signed it as `ca_file` in the [[notifier]] table; TLS is always verified"
         }
@@ -277,6 +284,10 @@ fn hint_of_kind(side: Side, error: &DriverError) -> Option<&'static str> {
 
 fn is_unreachable(error: &DriverError) -> bool {
     error.source.as_ref().is_some_and(|http| http.failure == HttpFailure::Unreachable)
+}
+
+fn signs_itself(error: &DriverError) -> bool {
+    error.source.as_ref().is_some_and(|http| http.detail.ends_with(SIGNS_ITSELF))
 }
 
 #[cfg(test)]

@@ -6,6 +6,10 @@ use driver::{Effect, HttpError, HttpFailure};
 use rustls::CertificateError;
 use url::Url;
 
+/// What is said of a server whose certificate is marked as an authority's and signs itself: as `ca_file` it is trusted
+/// to sign others, and still serves nobody.
+pub(crate) const SIGNS_ITSELF: &str = "signs itself and is marked as an authority's, not as a server's";
+
 /// A failure before the request had left is certain; any later one leaves it in doubt.
 pub(super) fn of_exchange(error: &reqwest::Error, url: &Url, timeout: Duration) -> HttpError {
     let failed =
@@ -79,7 +83,7 @@ fn certificate_detail(invalid: &CertificateError) -> String {
         }
         CertificateError::Revoked => "it was revoked".to_owned(),
         CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
-            "it is a self-signed authority and no server's certificate".to_owned()
+            format!("it {SIGNS_ITSELF}")
         }
         other => other.to_string(),
     }

@@ -10,6 +10,7 @@ mod tls;
 
 pub(crate) use clock::{SystemClock, now};
 pub(crate) use entropy::SystemEntropy;
+pub(crate) use failure::SIGNS_ITSELF;
 pub(crate) use http::{ClientError, SystemHttp};
 
 #[cfg(test)]

@@ -233,7 +233,7 @@ async fn a_self_signed_certificate_is_refused_and_explained() {
     let authority = server_config(&params.self_signed(&key).unwrap(), &key);
     for (server, detail) in [
         (plain, "it is signed by an authority that is not trusted here"),
-        (authority, "it is a self-signed authority and no server's certificate"),
+        (authority, "it signs itself and is marked as an authority's, not as a server's"),
     ] {
         let (listener, address) = listener().await;
         let http = SystemHttp::new(None).unwrap();

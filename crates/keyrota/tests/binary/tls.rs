@@ -16,6 +16,8 @@ use crate::world::World;
 #[derive(Clone, Copy)]
 pub(crate) enum Certificate {
     SelfSigned,
+    /// The same, marked as an authority's, as `openssl req -x509` makes them.
+    OwnAuthority,
     /// Signed by an authority that nobody knows.
     OfAuthority,
 }
@@ -58,9 +60,12 @@ pub(crate) fn before(address: &str, certificate: Certificate) -> TlsProxy {
 
 fn certificates(certificate: Certificate) -> (ServerConfig, String) {
     let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
     let (certificate, authority) = match certificate {
-        Certificate::SelfSigned => {
+        Certificate::SelfSigned | Certificate::OwnAuthority => {
+            if matches!(certificate, Certificate::OwnAuthority) {
+                params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            }
             let certificate = params.self_signed(&key).unwrap();
             let pem = certificate.pem();
             (certificate, pem)

@@ -198,6 +198,29 @@ fn a_self_signed_certificate() {
     "#);
 }
 
+/// Named as the authority it says it is, it still serves nobody; without that mark it does.
+#[test]
+fn a_self_signed_certificate_that_calls_itself_an_authority() {
+    let world = small();
+    let base = world.announced["base_url"].as_str().unwrap();
+    let proxy = tls::in_front_of(&world, Certificate::OwnAuthority);
+    fs::write(world.folder().join("ca.pem"), &proxy.authority).unwrap();
+    world.reconfigure("driver = \"ibm_apic\"", "driver = \"ibm_apic\"\nca_file = \"ca.pem\"");
+    world.reconfigure(base, &proxy.url);
+    check_said!(world, world.keyrota("plan"), @r#"
+    exit 1
+    error[KR0209]: `apic` could not be worked with
+      cause: the server's certificate is not trusted: [host]: it signs itself and is marked as an authority's, not as a server's
+      state: nothing was changed
+      hint: give the server a certificate that an authority signed, and name that authority as `ca_file`; or make its own without CA:TRUE (`openssl req -x509 -addext basicConstraints=critical,CA:FALSE …`), and name that
+    "#);
+    // The way out that the hint names.
+    let unmarked = tls::in_front_of(&world, Certificate::SelfSigned);
+    fs::write(world.folder().join("ca.pem"), &unmarked.authority).unwrap();
+    world.reconfigure(&proxy.url, &unmarked.url);
+    world.keyrota("plan").exits(0);
+}
+
 #[test]
 fn a_private_authority() {
     let world = small();
