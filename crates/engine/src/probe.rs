@@ -77,6 +77,10 @@ mod tests {
         fn expect(&self) -> u16 {
             200
         }
+
+        fn in_full(&self) -> String {
+            "GET https://gateway.test/ping".to_owned()
+        }
     }
 
     #[test]
