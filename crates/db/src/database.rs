@@ -82,15 +82,6 @@ impl Db {
         Ok(Self { engine: Engine::Threaded(threaded) })
     }
 
-    /// The same on the caller's thread alone: no group commit, nothing that depends on scheduling.
-    ///
-    /// # Errors
-    /// As [`Db::open`].
-    pub fn open_inline(data_dir: &Path, access: Access) -> Result<Self, OpenError> {
-        let (place, connection) = open::prepare(data_dir, access)?;
-        Ok(Self::on_one(connection, place))
-    }
-
     fn on_one(connection: Connection, place: Place) -> Self {
         let writer = Mutex::new(Writer::new(connection));
         Self { engine: Engine::Inline { writer, fates: None, _place: Some(place) } }

@@ -38,8 +38,6 @@ fn on_each(check: impl AsyncFn(Db)) {
     wait(async {
         let dir = TempDir::new().unwrap();
         check(Db::open(dir.path(), Access::Engine).unwrap()).await;
-        let dir = TempDir::new().unwrap();
-        check(Db::open_inline(dir.path(), Access::Engine).unwrap()).await;
         check(Db::in_memory().unwrap()).await;
     });
 }
