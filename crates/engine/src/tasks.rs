@@ -54,18 +54,6 @@ pub enum TaskError {
 }
 
 impl Engine {
-    /// What the person is to do, a sentence a line.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn task_instructions(&self, task: &TaskLine) -> Result<Vec<String>, db::ReadError> {
-        let Some(entry) = self.entry(task.credential_id).await? else { return Ok(Vec::new()) };
-        let Some(issuer) = self.issuers.get(entry.observed.credential.issuer()) else { return Ok(Vec::new()) };
-        let Some(assisted) = issuer.driver.assisted() else { return Ok(Vec::new()) };
-        let handle = task.ask.version().and_then(|version| entry.observed.version(version)).map(|one| &one.handle);
-        Ok(assisted.instructions(&subject_of(&entry), &task.ask, handle))
-    }
-
     /// A person did what the task asks. A successor is read, tried against the platform and sealed; what is refused is
     /// not kept, and nothing moves. A removal is taken at their word only as far as that it is to be proved.
     ///
