@@ -63,11 +63,12 @@ pub(crate) fn drifted_word(what: Drifted) -> &'static str {
         Drifted::ValueChanged => "value_changed",
         Drifted::LabelMoved => "label_moved",
         Drifted::Gone => "gone",
+        Drifted::Undelivered => "undelivered",
     }
 }
 
 pub(crate) fn parse_drifted(word: &str) -> Result<Drifted, UnknownWord> {
-    [Drifted::ValueChanged, Drifted::LabelMoved, Drifted::Gone]
+    [Drifted::ValueChanged, Drifted::LabelMoved, Drifted::Gone, Drifted::Undelivered]
         .into_iter()
         .find(|what| drifted_word(*what) == word)
         .ok_or_else(|| UnknownWord(word.to_owned()))

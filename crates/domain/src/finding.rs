@@ -211,6 +211,10 @@ impl Finding {
                 "run `keyrota credential acknowledge CREDENTIAL --consumer NAME` once it runs the new version, or \
                  `keyrota credential waive`"
             }
+            Self::Drifted { what: Drifted::Undelivered, .. } => {
+                "run `keyrota credential rotate CREDENTIAL`; `drift = \"repair\"` in the policy delivers there what is \
+                 current, by itself"
+            }
             Self::Drifted { .. } => {
                 "find who writes there, and put the value right or run `keyrota credential rotate CREDENTIAL`; \
                  `drift = \"repair\"` in the policy does it by itself, three times a day at most"
@@ -273,6 +277,9 @@ impl fmt::Display for Finding {
             }
             Self::Drifted { destination, what: Drifted::Gone } => {
                 write!(f, "readers of {destination} get nothing: the secret is gone")
+            }
+            Self::Drifted { destination, what: Drifted::Undelivered } => {
+                write!(f, "{destination} was named since the last delivery, and has nothing of it yet")
             }
             Self::TaskWaiting { asked_at, due_at } => {
                 write!(f, "waits since {asked_at:.0} for a person, who has time until {due_at:.0}")

@@ -276,7 +276,7 @@ pub enum Cause {
     Import {
         by: String,
     },
-    /// A destination no longer held what was delivered, and the policy has it put right.
+    /// A destination did not hold, or not yet, what consumers are to read, and the policy has it put right.
     Repair,
 }
 
@@ -326,6 +326,8 @@ pub enum Drifted {
     LabelMoved,
     /// Readers get nothing.
     Gone,
+    /// The policy has come to name the place since the last delivery.
+    Undelivered,
 }
 
 /// A step that waits for a person.

@@ -215,6 +215,7 @@ pub enum Reason {
     Imported {
         by: String,
     },
+    /// A destination does not hold what consumers are to read: any more, or not yet.
     Drifted,
     /// Its value is chosen and sealed.
     Prepared,
@@ -331,7 +332,7 @@ impl fmt::Display for Reason {
             Self::Compromised { by } => write!(f, "{by} says that others know it"),
             Self::Requested { by } => write!(f, "{by} asked for it"),
             Self::RolledBack { by } => write!(f, "{by} asked to go back"),
-            Self::Drifted => f.write_str("a destination no longer held what was delivered"),
+            Self::Drifted => f.write_str("a destination did not hold what consumers are to read"),
             Self::Imported { by } => write!(f, "{by} handed over its secret"),
             Self::Prepared => f.write_str("the successor's value is chosen and sealed"),
             Self::ReplacedAtOnce => f.write_str("the old one dies with the issue, so the new one goes ahead to wait"),

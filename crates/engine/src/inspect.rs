@@ -27,18 +27,20 @@ impl Engine {
     /// # Errors
     /// Those of the database.
     pub(crate) async fn inspect_destinations(&self, request: &RunRequest) -> Result<(), InspectError> {
-        let holdings = self.db.holdings().await?;
+        let mut holdings = self.db.holdings().await?;
+        holdings.retain(|holding| request.covers(holding.credential.as_str()));
         let away = &Away::default();
-        let inspected: Vec<(Holding, Option<Drifted>)> =
-            stream::iter(holdings.into_iter().filter(|holding| request.covers(holding.credential.as_str())))
-                .map(|holding| async move {
-                    let found = self.inspect_one(&holding, away).await?;
-                    Some((holding, found))
-                })
-                .buffered(INSPECTIONS_AT_ONCE)
-                .filter_map(future::ready)
-                .collect()
-                .await;
+        let mut inspected = self.undelivered(&holdings);
+        let looked_at: Vec<(Holding, Option<Drifted>)> = stream::iter(holdings)
+            .map(|holding| async move {
+                let found = self.inspect_one(&holding, away).await?;
+                Some((holding, found))
+            })
+            .buffered(INSPECTIONS_AT_ONCE)
+            .filter_map(future::ready)
+            .collect()
+            .await;
+        inspected.extend(looked_at);
         for (holding, found) in &inspected {
             let Some(issuer) = self.issuers.get(holding.credential.issuer()) else { continue };
             if found.is_some() || holding.drifted {
@@ -50,6 +52,22 @@ impl Engine {
             self.repair(holding).await?;
         }
         Ok(())
+    }
+
+    /// Places that a policy has come to name since the last delivery. In a rotation under way, its own course reaches them.
+    fn undelivered(&self, holdings: &[Holding]) -> Vec<(Holding, Option<Drifted>)> {
+        let mut found = Vec::new();
+        for of_one in holdings.chunk_by(|one, next| one.credential_id == next.credential_id) {
+            let Some(any) = of_one.first().filter(|any| any.rotation.is_none()) else { continue };
+            let Some(issuer) = self.issuers.get(any.credential.issuer()) else { continue };
+            let Some(applied) = self.policies.applied(&any.credential, self.now(issuer)) else { continue };
+            let reached = |destination: &&Destination| of_one.iter().any(|one| one.destination == **destination);
+            let missing = applied.policy.deliver.iter().filter(|destination| !reached(destination)).cloned();
+            found.extend(
+                missing.map(|destination| (Holding { destination, ..any.clone() }, Some(Drifted::Undelivered))),
+            );
+        }
+        found
     }
 
     /// `None`: the store did not tell.

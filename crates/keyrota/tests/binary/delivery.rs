@@ -199,6 +199,45 @@ fn what_drifts_is_found_and_put_right_only_where_the_policy_says_so() {
 fn a_consumer_of_another_environment_is_refused_with_the_configuration() {
     let world = World::new("--consumer-orgs 1 --apps 1 --age 95d");
     world.reconfigure(
+#[test]
+fn what_was_written_by_hand_is_not_covered_because_of_age() {
+    let world = World::new("--consumer-orgs 1 --apps 1 --age 95d");
+    let path = world.live()[0].path();
+    world.run().exits(0);
+    world.advance("6d");
+    world.run_to_rest();
+    world.advance("95d");
+    let theirs = json!({ "client_id": "by", "client_secret": "hand" });
+    put(&world, &path, &theirs);
+    world.run().exits(3);
+    assert_eq!(finding(&world, &path)[0], "drifted");
+    assert_eq!((get(&world, &path), world.live().len()), (theirs, 1), "seen before anything was begun");
+    world.keyrota(&format!("credential rotate {path}")).exits(0);
+    assert_ne!(get(&world, &path)["client_id"], "by", "a person said so");
+    assert_eq!(world.live().len(), 2);
+}
+
+#[test]
+fn a_place_that_is_named_later_is_said_to_have_nothing_until_it_is_delivered_to() {
+    let world = World::new("--consumer-orgs 1 --apps 1 --age 95d");
+    let path = world.live()[0].path();
+    world.run().exits(0);
+    world.advance("6d");
+    world.run_to_rest();
+    let deliver = r#"deliver = [{ store = "local", path = "apic/{consumer_org}/{app}/{credential}" },
+    { store = "local", path = "too/{app}" }]"#;
+    world.reconfigure(DELIVER, deliver);
+    let run = world.run().exits(3);
+    assert!(run.stderr.contains("has nothing of it yet; run `keyrota credential rotate"), "{}", run.stderr);
+    let shown = world.keyrota(&format!("credential show {path}")).exits(0).stdout;
+    assert_eq!(shown.matches("nothing of ours yet").count(), 1, "{shown}");
+    world.reconfigure(deliver, &format!("drift = \"repair\"\n{deliver}"));
+    world.run().exits(0);
+    assert_eq!(get(&world, &path), get(&world, &format!("too/{}", world.live()[0].app)));
+    assert_eq!(finding(&world, &path), Vec::<String>::new());
+    assert_eq!(world.live().len(), 1, "nothing was issued for it");
+}
+
         "quiet_for = \"24h\"",
         "quiet_for = \"24h\"\nenvironment = \"staging\"\nconsumers = [{ name = \"billing\", environment = \"production\" }]",
     );

@@ -346,7 +346,7 @@ fn a_policy_that_repairs_does_so_in_the_overlap_too() {
     let run = estate.keyrota("run --once").exits(3);
     assert!(run.stderr.contains("get nothing: the secret is gone"), "three times a day: {}", run.stderr);
     let history = estate.keyrota(&format!("credential history {}", old.path())).exits(0);
-    assert_eq!(history.stdout.matches("a destination no longer held what was delivered").count(), 3);
+    assert_eq!(history.stdout.matches("a destination did not hold what consumers are to read").count(), 3);
     estate.world.advance("25h");
     estate.keyrota("run --once").exits(0);
     estate.world.advance("6d");

@@ -35,8 +35,8 @@ pub(crate) fn due(situation: &mut Situation<'_>) -> Option<Answer> {
 }
 
 /// Somebody wrote where consumers read, and the next delivery would cover it: until it is put right, nothing is begun by
-/// age alone. What ends by itself is replaced all the same when a sixth of its time is left, as with a closed window. What
-/// is gone covers nothing.
+/// age alone. What ends by itself is replaced all the same when a sixth of its time is left, as with a closed window. Where
+/// nothing is, nothing is covered.
 fn would_cover(situation: &Situation<'_>, reason: &Reason) -> bool {
     let by_age = matches!(reason, Reason::AgeReached { .. } | Reason::ExpiresSoon { .. });
     let written = |drift: &Drift| matches!(drift.what, Drifted::ValueChanged | Drifted::LabelMoved);

@@ -2,7 +2,8 @@ use domain::Finding;
 
 use crate::situation::{Answer, Situation};
 
-/// Attempts end: a step that failed too often waits for a person instead of failing for ever.
+/// Attempts end: a step that failed too often, or that must not be repeated at all, waits for a person instead of failing
+/// for ever.
 pub(crate) fn parked(situation: &mut Situation<'_>) -> Option<Answer> {
     let trouble = &situation.observed.trouble;
     if !trouble.parked {

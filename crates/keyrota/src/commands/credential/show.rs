@@ -128,6 +128,7 @@ fn destination_state(
             domain::Drifted::ValueChanged => "changed by hand",
             domain::Drifted::LabelMoved => "an older version is read",
             domain::Drifted::Gone => "gone",
+            domain::Drifted::Undelivered => "nothing of ours yet",
         };
     }
     let Some(rotation) = observed.rotation.as_ref().filter(|rotation| rotation.hands_out()) else {
@@ -206,10 +207,9 @@ fn show_text(surveyed: &Surveyed, deliveries: &[db::Delivered]) -> String {
         text.push_str("destinations\n");
         for destination in &applied.policy.deliver {
             let last = deliveries.iter().rfind(|delivered| delivered.destination == *destination);
-            let what = last
-                .map_or_else(|| "nothing of ours yet".to_owned(), |delivered| format!("version {}", delivered.version));
+            let what = last.map_or_else(String::new, |delivered| format!("version {}  ", delivered.version));
             let state = destination_state(observed, destination, last);
-            text.push_str(&format!("  {destination}  {what}  {state}\n"));
+            text.push_str(&format!("  {destination}  {what}{state}\n"));
         }
         for consumer in applied.policy.consumers.iter() {
             let said = observed.acknowledged.iter().find(|said| said.consumer == consumer.name);
