@@ -231,6 +231,29 @@ fn a_full_disk_is_read_from() {
     assert_eq!(rest, refused.repeat(4), "{stderr}");
 }
 
+/// As a backup that is mounted to be looked into: there is no log, and none can be made.
+#[test]
+fn a_disk_that_is_read_only_is_read_from() {
+    let world = small();
+    let path = world.live()[0].path();
+    let script = format!(
+        "keyrota run --once >&2
+         ls data
+         mount -o remount,ro data
+         keyrota status >/dev/null
+         keyrota secret get {path} --field client_id
+         code=0; keyrota check >/dev/null || code=$?
+         echo \"exit $code\"
+         ls data"
+    );
+    let Some((stdout, stderr)) = on_a_small_disk(&world, &script) else { return };
+    let lines: Vec<&str> = stdout.lines().collect();
+    let ["engine.lock", "keyrota.db", client_id, "exit 1", "engine.lock", "keyrota.db"] = lines[..] else {
+        panic!("{stdout}{stderr}")
+    };
+    assert!(world.live().iter().any(|one| one.client_id == client_id), "{stdout}{stderr}");
+}
+
 /// Under a limit on the size of files, which needs no disk of its own: at whatever point there is no more room, what is
 /// there stays whole, is read, and goes on when there is room again.
 #[test]
