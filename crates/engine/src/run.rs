@@ -360,10 +360,13 @@ fn proof(walked: &Walked) -> Proof {
         matches!(finding, Finding::ApprovalWanted | Finding::TaskWaiting { .. } | Finding::TaskOverdue { .. })
     });
     let trouble = |finding: &Finding| finding.wants_attention() || matches!(finding, Finding::Retrying { .. });
+    // A plan without steps may only say that something stands in the way.
+    let read_back = walked.steps.iter().any(|step| matches!(*step, "confirm" | "complete"));
+    let stands_still = walked.plan.steps.is_empty() && !read_back;
     match () {
         () if person => Proof::InHands,
         () if unproved(&walked.plan) && !walked.plan.findings.iter().any(trouble) => Proof::Later,
-        () if parked || unproved(&walked.plan) => Proof::None,
+        () if parked || stands_still || unproved(&walked.plan) => Proof::None,
         () => Proof::Through,
     }
 }

@@ -75,6 +75,7 @@ impl Engine {
         }
         let issuer = self.issuers.get(entry.observed.credential.issuer()).ok_or(TaskError::NotConfigured)?;
         let applied = self.policies.applied(&entry.observed.credential, self.now(issuer)).ok_or(TaskError::NoPolicy)?;
+        self.hear(issuer, &entry).await.map_err(TaskError::Trial)?;
         let word = |issuer| Word { by, reason, at: self.now(issuer) };
         match task.ask {
             Ask::Issue { .. } => {

@@ -221,9 +221,7 @@ impl Player<'_> {
             let Some(entry) = engine.entry(row).now_or_never().unwrap().unwrap() else { continue };
             match wish {
                 Act::RollBack(_) => {
-                    self.stage.world().aside = true;
-                    let done = engine.roll_back(&entry, "ann", "as she sees fit").now_or_never().unwrap();
-                    self.stage.world().aside = false;
+                    let done = self.execute(engine.roll_back(&entry, "ann", "as she sees fit"));
                     self.stage.world().tell(|| format!("person  rolls c{credential} back: {done:?}"));
                 }
                 Act::Import(_) | Act::ImportWrong(_) => self.import(engine, &entry, credential, wish),

@@ -108,12 +108,15 @@ fn may_begin(situation: &mut Situation<'_>) -> bool {
         }
     }
     let Some(refusal) = refusal(situation) else { return true };
+    let silent = !refusal.wants_attention();
     situation.find(refusal);
-    overdue(situation);
+    if silent {
+        overdue(situation);
+    }
     false
 }
 
-/// What cannot be replaced grows older all the same.
+/// What cannot be replaced grows older all the same, and where nothing else says so, its age does.
 fn overdue(situation: &mut Situation<'_>) {
     let Some(current) = situation.observed.current() else { return };
     if situation.now >= after(current.created_at, situation.policy.retire_after) {
