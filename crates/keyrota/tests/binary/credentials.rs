@@ -32,7 +32,7 @@ fn lists_have_their_keys() {
     world.run().exits(0);
     let line = &world.keyrota(&format!("credential list {} --output json", before[0].path())).exits(0).objects()[0];
     assert_eq!((&line["state"], &line["current_version"]), (&"overlap".into(), &2.into()));
-    assert_eq!(world.keyrota("credential list apic/nobody/**  --output json").exits(0).stdout, "");
+    assert_eq!(world.keyrota("credential list apic/nobody/**  --output json").exits(3).stdout, "");
 }
 
 #[test]
