@@ -149,6 +149,7 @@ impl Opened {
                     db: self.db.clone(),
                     keyring: self.keyring.clone(),
                     ports: ports_of(store.ca_file.as_deref())?,
+                    asked: self.config.asked_of(store),
                 };
                 let built = (driver.configure)(&store.name, &store.keys.settings, &ports)
                     .map_err(|invalid| Complaint::from(store.keys.complaint(&invalid)))?;

@@ -60,6 +60,7 @@ fn configured(base_dir: &Path, text: &str) -> Configured {
         db: Arc::new(Db::in_memory().unwrap()),
         keyring: Arc::new(keyring),
         ports: Ports { http: Arc::new(Still), clock: Arc::new(Still), entropy: Arc::new(Still) },
+        asked: stores::Asked::default(),
     };
     let settings = Settings { table: text.parse().unwrap(), base_dir: base_dir.to_owned() };
     (store_age_file::DRIVER.configure)("handover", &settings, &ports)

@@ -11,6 +11,7 @@ mod withheld;
 use std::{fmt, sync::Arc};
 
 use db::Db;
+use domain::SecretPath;
 use driver::{InvalidSettings, Ports, SecretStore, Settings};
 use secret::Keyring;
 
@@ -44,6 +45,23 @@ pub struct StorePorts {
     pub db: Arc<Db>,
     pub keyring: Arc<Keyring>,
     pub ports: Ports,
+    pub asked: Asked,
+}
+
+/// What the rest of the configuration asks of a store, for its preflight.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// To which environment it is said to belong.
+    pub environment: Option<String>,
+    /// One place for each policy that delivers there, with [`Asked::NO_NAME`] for every name.
+    pub written: Vec<SecretPath>,
+    /// The same for policies that read back there what they delivered through another store.
+    pub read: Vec<SecretPath>,
+}
+
+impl Asked {
+    /// Stands for a name that is not known yet. Nothing is called so.
+    pub const NO_NAME: &str = "keyrota-preflight";
 }
 
 pub fn all() -> &'static [StoreDriver] {

@@ -70,7 +70,7 @@ impl Fixture {
 
     fn with_keyring(db: Db, keyring: Keyring) -> Self {
         let ports = Ports { http: Arc::new(Still), clock: Arc::new(Still), entropy: Arc::new(Still) };
-        let ports = StorePorts { db: Arc::new(db), keyring: Arc::new(keyring), ports };
+        let ports = StorePorts { db: Arc::new(db), keyring: Arc::new(keyring), ports, asked: stores::Asked::default() };
         let store = (stores::find("embedded").unwrap().configure)("local", &no_settings(), &ports).unwrap();
         Self { ports, store }
     }

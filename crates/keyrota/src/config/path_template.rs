@@ -63,9 +63,13 @@ impl PathTemplate {
         parts.push(Part::Text(rest.to_owned()));
         let template = Self { parts };
         // With every name filled in by something, what remains wrong is the template's own fault.
-        let sample = template.fill(|_| Some("x")).unwrap_or_default();
-        SecretPath::parse(&sample).map_err(|source| InvalidTemplate::Path { path: path.to_owned(), source })?;
+        template.with_names("x").map_err(|source| InvalidTemplate::Path { path: path.to_owned(), source })?;
         Ok(template)
+    }
+
+    /// The path with one text for every name.
+    pub(crate) fn with_names(&self, name: &str) -> Result<SecretPath, InvalidId> {
+        SecretPath::parse(&self.fill(|_| Some(name)).unwrap_or_default())
     }
 
     /// The path for one credential, whose issuer calls the parts of its path by `levels`. Names stand in it as they

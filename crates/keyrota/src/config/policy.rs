@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use domain::{Consumer, CredentialId, Destination, Mode, Policy, RetireWhen, Selector};
 use engine::{FormTemplate, Place};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use stores::Asked;
 
 use super::{
     consumers::{self, TellConfig},
@@ -94,6 +95,25 @@ impl PolicyConfig {
 
     fn begin(&self, credential: &CredentialId, now: Timestamp) -> Option<Timestamp> {
         Some(self.schedule.as_ref()?.opening(now)?.begin(credential))
+    }
+}
+
+impl super::Config {
+    /// What the policies ask of a store.
+    pub(crate) fn asked_of(&self, store: &StoreConfig) -> Asked {
+        let mut asked = Asked { environment: store.environment.clone(), ..Asked::default() };
+        for (destination, place) in
+            self.policies.iter().flat_map(|policy| policy.deliver.iter().zip(policy.places.iter()))
+        {
+            let Ok(path) = destination.path.with_names(Asked::NO_NAME) else { continue };
+            if place.read_as.as_deref() == Some(&*store.name) {
+                asked.read.push(path.clone());
+            }
+            if *destination.store == *store.name && !asked.written.contains(&path) {
+                asked.written.push(path);
+            }
+        }
+        asked
     }
 }
 

@@ -75,3 +75,54 @@ fn a_rotation_into_openbao_over_tls() {
         assert!(!transcript.contains(&one.client_secret), "a secret was printed");
     }
 }
+
+/// A world that delivers to a mount of OpenBao, with a login of these rights.
+fn delivering(bao: &Bao, policy: &str) -> World {
+    let world = World::new("--consumer-orgs 1 --apps 1 --credentials 1 --age 95d");
+    call(bao, "PUT", "sys/policies/acl/tested", &json!({ "policy": policy }));
+    let made = call(bao, "POST", "auth/token/create", &json!({ "policies": ["tested"] }));
+    fs::write(world.folder().join("vault.token"), made["auth"]["client_token"].as_str().unwrap()).unwrap();
+    let store = format!(
+        "driver = \"vault_kv2\"\naddress = \"{}\"\nauth = {{ method = \"token\", token = {{ file = \"vault.token\" }} }}",
+        bao.address()
+    );
+    world.reconfigure("driver = \"embedded\"", &store);
+    world
+}
+
+#[test]
+fn what_the_store_would_refuse_is_said_by_check_and_before_anything_is_issued() {
+    let bao = bao();
+    let world = delivering(&bao, &policy());
+    let checked = world.keyrota("check").exits(1);
+    assert!(checked.stderr.contains("`read` on `secret/data/apic/keyrota-preflight/"), "{}", checked.stderr);
+    let run = world.run().exits(3);
+    assert!(run.stderr.contains("set `readable = false`"), "{}", run.stderr);
+    assert_eq!(world.live().len(), 1, "nothing was issued");
+
+    let world = delivering(&bao, &policy().replace("\"create\", \"update\"]", "\"create\", \"update\", \"read\"]"));
+    world.keyrota("check").exits(0);
+    call(&bao, "POST", "secret/config", &json!({ "delete_version_after": "30m" }));
+    // The login cannot read the mount's settings; what the mount gives to a secret, it sees.
+    let one = world.live().remove(0);
+    call(&bao, "POST", &format!("secret/metadata/{}", one.path()), &json!({ "delete_version_after": "30m" }));
+    let run = world.run().exits(3);
+    assert!(run.stderr.contains("set its `delete_version_after` to 0s"), "{}", run.stderr);
+    assert_eq!(world.live().len(), 1, "nothing was issued");
+}
+
+#[test]
+fn a_mount_of_another_environment_than_its_store_fails_the_check() {
+    let bao = bao();
+    let world = delivering(&bao, "path \"secret/*\" { capabilities = [\"create\", \"update\", \"read\", \"patch\"] }");
+    call(&bao, "POST", "sys/mounts/secret/tune", &json!({ "description": "environment=staging" }));
+    world.keyrota("check").exits(0);
+    world.reconfigure("driver = \"vault_kv2\"", "driver = \"vault_kv2\"\nenvironment = \"production\"");
+    world.reconfigure("[[policy]]", "[[policy]]\nenvironment = \"production\"");
+    let checked = world.keyrota("check").exits(1);
+    assert!(
+        checked.stderr.contains("wrong place: `secret` belongs to the environment `staging`"),
+        "{}",
+        checked.stderr
+    );
+}

@@ -27,7 +27,7 @@ pub(super) struct Config {
     endpoint: Option<String>,
     /// Address of Security Token Service, where it differs from `endpoint`.
     sts_endpoint: Option<String>,
-    /// The account that must be reached, twelve digits. Anything else is refused before the first write.
+    /// The account that must be reached, twelve digits. Anything else is refused before anything is issued.
     account_id: Option<String>,
     /// Profile of the shared files. Credentials then come from nowhere else.
     profile: Option<String>,

@@ -26,7 +26,8 @@ pub(super) struct VaultSettings {
     /// Whether the token may read values. `false`: a delivery is proved by what is recorded beside it. Default true.
     #[serde(default = "yes")]
     readable: bool,
-    /// A path below which policies deliver, for example "apic": `keyrota check` then looks at the token's rights there.
+    /// A path below which policies deliver, for example "apic": `keyrota check` looks at the token's rights there. Left
+    /// out: at each policy's own path, with a name that nothing has.
     check_path: Option<String>,
     /// How to log in.
     auth: AuthSettings,

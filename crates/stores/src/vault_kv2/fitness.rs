@@ -13,11 +13,12 @@ use super::{
     api::{Envelope, KvConfig, Mount},
     place::Place,
 };
+use crate::Asked;
 
 /// What a mount that says nothing keeps of each secret.
 const VERSIONS_BY_DEFAULT: u64 = 10;
 /// Stands for every secret beside it. Never written.
-pub(super) const NO_SECRET: &str = "keyrota-preflight";
+pub(super) const NO_SECRET: &str = Asked::NO_NAME;
 
 /// A path and what a token may do there; `root`: everything.
 pub(super) type Rights = BTreeMap<String, Vec<String>>;

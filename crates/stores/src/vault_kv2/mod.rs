@@ -33,7 +33,7 @@ use jiff::Timestamp;
 use secret::Keyring;
 
 use self::{client::Client, config::VaultSettings, fitness::Fit};
-use crate::{Configured, StoreDriver, StorePorts};
+use crate::{Asked, Configured, StoreDriver, StorePorts};
 
 pub const DRIVER: StoreDriver = StoreDriver {
     name: "vault_kv2",
@@ -52,6 +52,7 @@ fn configure(_name: &str, settings: &Settings, ports: &StorePorts) -> Configured
         check_path: checked.check_path,
         written: Mutex::default(),
         fit: Fit::default(),
+        asked: ports.asked.clone(),
     }))
 }
 
@@ -65,6 +66,7 @@ struct VaultStore {
     /// The newest version that we wrote at each path, and when.
     written: Mutex<HashMap<SecretPath, (u64, Timestamp)>>,
     fit: Fit,
+    asked: Asked,
 }
 
 #[async_trait]

@@ -7,7 +7,7 @@ use super::{
     VaultStore,
     answer::{Intent, parse, refusal},
     api::{Envelope, Health, Mount},
-    fitness::{NO_SECRET, one_version},
+    fitness::{NO_SECRET, has, one_version},
     inspect::described,
 };
 
@@ -62,38 +62,69 @@ impl VaultStore {
         let found: Envelope<Mount> = parse(&doing, &response, Effect::NotApplied)?;
         let found = found.data;
         self.refuse_other_kind(&found)?;
-        Ok(match described(&found.description) {
+        let says = described(&found.description);
+        if let Some((says, wanted)) =
+            says.zip(self.asked.environment.as_deref()).filter(|(says, wanted)| says != wanted)
+        {
+            let why = format!(
+                "wrong place: `{mount}` belongs to the environment `{says}`, as its description says, and the store is \
+                 configured for `{wanted}`"
+            );
+            return Err(DriverError::refused(Kind::Invalid, why));
+        }
+        Ok(match says {
             Some(environment) => format!("`{mount}` is KV version 2, of environment `{environment}`"),
             None => format!("`{mount}` is KV version 2"),
         })
     }
 
-    /// The rights at a path where policies deliver, and the proof that writes are compared there.
+    /// The rights where policies deliver, and the proof that writes are compared there.
     async fn check_rights(&self) -> Result<String, DriverError> {
-        let place = match &self.check_path {
-            Some(path) => format!("{path}/{NO_SECRET}"),
-            None => NO_SECRET.to_owned(),
+        if self.asked.written.is_empty() && !self.asked.read.is_empty() {
+            return self.check_reading().await;
+        }
+        let named = match &self.check_path {
+            Some(path) => vec![beneath(path)?],
+            None => self.asked.written.clone(),
         };
-        let at = SecretPath::parse(&place).map_err(|error| DriverError::refused(Kind::Invalid, error.to_string()))?;
-        let missing = self.missing_rights(&at).await?;
-        match (&self.check_path, missing.is_empty()) {
-            (_, true) => {}
-            (Some(path), false) => {
-                let why = format!("the token lacks rights below `{path}`: {}", missing.join(", "));
+        for at in &named {
+            let missing = self.missing_rights(at).await?;
+            if !missing.is_empty() {
+                return Err(self.lacks(&missing));
+            }
+        }
+        if let Some(at) = named.first() {
+            let tried = self.impossible_write(at).await?;
+            if tried.status == 403 {
+                let why = format!("the token may not write `{}`", self.client.name("data", at));
                 return Err(DriverError::refused(Kind::Forbidden, why));
             }
-            (None, false) => {
-                // A server that checks no rights takes this write, whatever it said of them.
-                self.impossible_write(&at).await?;
-                return Ok("rights were not looked at: name a path that policies deliver to as `check_path`".to_owned());
+            return Ok("the token may write, and writes are compared before they are made".to_owned());
+        }
+        let anywhere = SecretPath::parse(NO_SECRET).map_err(|error| no_path(&error))?;
+        // A server that checks no rights takes this write.
+        self.impossible_write(&anywhere).await?;
+        Ok("no policy delivers here, so no rights were looked at".to_owned())
+    }
+
+    /// The login of an application, through which deliveries are read back.
+    async fn check_reading(&self) -> Result<String, DriverError> {
+        for at in &self.asked.read {
+            let data = self.client.name("data", at);
+            let rights = self.rights(std::slice::from_ref(&data)).await?;
+            if rights.is_some_and(|rights| !has(&rights, &data, "read")) {
+                return Err(self.lacks(&[format!("`read` on `{data}`")]));
             }
         }
-        let tried = self.impossible_write(&at).await?;
-        if tried.status == 403 {
-            let why = format!("the token may not write `{}`", self.client.name("data", &at));
-            return Err(DriverError::refused(Kind::Forbidden, why));
+        Ok("the token may read what is delivered".to_owned())
+    }
+
+    fn lacks(&self, missing: &[String]) -> DriverError {
+        let mut why = format!("the token lacks rights where policies deliver: {}", missing.join(", "));
+        if self.check_path.is_none() {
+            why.push_str("; if its own policy names places one by one, name one of them as `check_path`");
         }
-        Ok("the token may write, and writes are compared before they are made".to_owned())
+        DriverError::refused(Kind::Forbidden, why)
     }
 
     /// As lines of a policy. Empty too where the token may not ask.
@@ -109,6 +140,14 @@ impl VaultStore {
         let rights = self.rights(&paths).await?;
         Ok(rights.map(|rights| self.missing(at, &wanted, &rights)).unwrap_or_default())
     }
+}
+
+fn beneath(path: &SecretPath) -> Result<SecretPath, DriverError> {
+    SecretPath::parse(&format!("{path}/{NO_SECRET}")).map_err(|error| no_path(&error))
+}
+
+fn no_path(error: &domain::InvalidId) -> DriverError {
+    DriverError::refused(Kind::Invalid, error.to_string())
 }
 
 fn no_such_mount(error: DriverError, response: &HttpResponse) -> DriverError {

@@ -30,7 +30,7 @@ use driver::{
 };
 use secret::{Keyring, RootKey, Secret, SecretMap};
 use serde_json::{Value, json};
-use stores::StorePorts;
+use stores::{Asked, StorePorts};
 
 /// What happens to one request of the driver on its way.
 enum Fate {
@@ -151,6 +151,7 @@ struct Stage {
     /// What the driver waits by.
     waits: Arc<dyn Clock>,
     keyring: Arc<Keyring>,
+    asked: Asked,
 }
 
 impl Stage {
@@ -163,7 +164,7 @@ impl Stage {
         let network = network(bao.root_token());
         let clock = Arc::new(SimulatedClock::at("2026-11-23T12:00:00Z".parse().unwrap()));
         let keyring = Arc::new(Keyring::create(&RootKey::generate().unwrap()).unwrap().0);
-        Self { bao, network, waits: clock.clone(), clock, keyring }
+        Self { bao, network, waits: clock.clone(), clock, keyring, asked: Asked::default() }
     }
 
     /// A store with these keys beside the address.
@@ -174,7 +175,8 @@ impl Stage {
     fn try_store(&self, address: &str, keys: &str) -> stores::Configured {
         let http: Arc<dyn Http> = self.network.clone();
         let ports = Ports { http, clock: self.waits.clone(), entropy: Arc::new(SeededEntropy::new(7)) };
-        let ports = StorePorts { db: Arc::new(Db::in_memory().unwrap()), keyring: self.keyring.clone(), ports };
+        let (db, keyring) = (Arc::new(Db::in_memory().unwrap()), self.keyring.clone());
+        let ports = StorePorts { db, keyring, ports, asked: self.asked.clone() };
         let table = format!("address = \"{address}\"\n{keys}").parse().unwrap();
         let settings = Settings { table, base_dir: Path::new("/").to_owned() };
         (stores::find("vault_kv2").unwrap().configure)("bao", &settings, &ports)

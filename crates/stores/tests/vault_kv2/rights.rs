@@ -67,14 +67,6 @@ async fn a_missing_right_is_named() {
 }
 
 #[tokio::test]
-async fn without_a_path_to_look_at_rights_are_not_claimed() {
-    let stage = Stage::new();
-    let token = stage.token(POLICY).await;
-    let passed = stage.store(&format!("readable = false\n{}", with_token(&token))).check().await.unwrap();
-    assert!(passed.iter().any(|line| line.contains("check_path")), "{passed:?}");
-}
-
-#[tokio::test]
 async fn a_reader_that_may_not_read_is_told_so() {
     let stage = Stage::new();
     let token = stage.token(POLICY).await;
@@ -83,4 +75,58 @@ async fn a_reader_that_may_not_read_is_told_so() {
     let error = store.inspect(&path("app/key")).await.unwrap_err();
     assert_eq!(error.kind, Kind::Forbidden);
     assert!(error.message.contains("`readable = false`"), "{error}");
+}
+
+#[tokio::test]
+async fn without_a_path_to_check_the_places_of_the_policies_are_looked_at() {
+    let mut stage = Stage::new();
+    let token = stage.token("path \"secret/data/other\" { capabilities = [\"read\"] }\npath \"sys/capabilities-self\" { capabilities = [\"update\"] }").await;
+    let passed = stage.store(&with_token(&token)).check().await.unwrap();
+    assert!(passed.iter().any(|line| line.contains("no policy delivers here")), "{passed:?}");
+
+    stage.asked.written = vec![path("app/keyrota-preflight/key")];
+    let error = stage.store(&with_token(&token)).check().await.unwrap_err();
+    assert_eq!(error.kind, Kind::Forbidden, "{error}");
+    assert!(error.message.contains("`create` on `secret/data/app/keyrota-preflight/key`"), "{error}");
+    assert!(error.message.contains("`check_path`"), "the way out for a policy that names places one by one: {error}");
+
+    let token = stage.token(POLICY).await;
+    let passed = stage.store(&format!("readable = false\n{}", with_token(&token))).check().await.unwrap();
+    assert!(passed.iter().any(|line| line.contains("compared")), "{passed:?}");
+}
+
+#[tokio::test]
+async fn the_login_of_an_application_is_asked_for_reading_alone() {
+    let mut stage = Stage::new();
+    stage.asked.read = vec![path("app/keyrota-preflight/key")];
+    for (place, may) in [("app/*", true), ("other/*", false)] {
+        let token = stage.token(&format!("path \"secret/data/{place}\" {{ capabilities = [\"read\"] }}\npath \"sys/capabilities-self\" {{ capabilities = [\"update\"] }}")).await;
+        let checked = stage.store(&with_token(&token)).check().await;
+        match may {
+            true => assert!(checked.unwrap().iter().any(|line| line.contains("may read what is delivered"))),
+            false => {
+                let error = checked.unwrap_err();
+                assert!(error.message.contains("`read` on `secret/data/app/keyrota-preflight/key`"), "{error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_mount_of_another_environment_fails_the_preflight() {
+    let mut stage = Stage::new();
+    let tune = json!({ "description": "environment=staging" });
+    stage.by_hand(Method::Post, "sys/mounts/secret/tune", tune).await;
+    for (environment, fits) in [(None, true), (Some("staging"), true), (Some("production"), false)] {
+        stage.asked.environment = environment.map(str::to_owned);
+        let checked = stage.root_store().check().await;
+        match fits {
+            true => assert!(checked.unwrap().iter().any(|line| line.contains("of environment `staging`"))),
+            false => {
+                let error = checked.unwrap_err();
+                assert_eq!(error.kind, Kind::Invalid, "{error}");
+                assert!(error.message.contains("wrong place") && error.message.contains("`production`"), "{error}");
+            }
+        }
+    }
 }

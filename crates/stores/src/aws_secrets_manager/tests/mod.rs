@@ -28,7 +28,7 @@ use twin::{Answer, Call, Side, World};
 use url::Url;
 
 use super::{configure_in, twin::SecretsManager, variables::Variables};
-use crate::StorePorts;
+use crate::{Asked, StorePorts};
 
 const NAME: &str = "apic/acme/shop/key";
 
@@ -128,7 +128,8 @@ impl Stage {
         }
         let entropy = Arc::new(SeededEntropy::new(7));
         let ports = Ports { http: twin.clone(), clock: clock.clone(), entropy };
-        let ports = StorePorts { db: Arc::new(Db::in_memory().unwrap()), keyring: keyring(), ports };
+        let ports =
+            StorePorts { db: Arc::new(Db::in_memory().unwrap()), keyring: keyring(), ports, asked: Asked::default() };
         let login = twin.world().login();
         let of_user = [
             ("AWS_ACCESS_KEY_ID", login["access_key_id"].as_str().unwrap()),

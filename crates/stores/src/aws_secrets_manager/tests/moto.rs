@@ -29,7 +29,7 @@ use super::{
     },
     keyring, settings,
 };
-use crate::StorePorts;
+use crate::{Asked, StorePorts};
 
 const GUIDE: &str = include_str!("../../../../../docs/guides/deliver-to-aws-secrets-manager.md");
 const OTHER_RIGHTS: &str =
@@ -128,7 +128,12 @@ impl Aws {
             format!("region = \"eu-central-1\"\nendpoint = \"{}\"\naccount_id = \"{ACCOUNT}\"", self.server.address());
         let ports = Ports { http, clock: Arc::new(RealClock), entropy: Arc::new(SeededEntropy::new(7)) };
         let keyring = keyring();
-        let ports = StorePorts { db: Arc::new(Db::in_memory().unwrap()), keyring: keyring.clone(), ports };
+        let ports = StorePorts {
+            db: Arc::new(Db::in_memory().unwrap()),
+            keyring: keyring.clone(),
+            ports,
+            asked: Asked::default(),
+        };
         let store = configure_in(&variables, &settings(&toml), &ports).unwrap();
         StoreFixture { store, fingerprint: Box::new(move |map| keyring.fingerprint(map)), kept: Box::new(()) }
     }
