@@ -287,6 +287,18 @@ fn a_write_cut_short_anywhere_is_finished_by_its_repetition() {
 }
 
 #[test]
+fn a_place_says_whose_it_is_also_when_its_file_was_taken_away() {
+    let fixture = Fixture::new();
+    fixture.write(1);
+    let whose = || wait(fixture.store.inspect(&path())).unwrap().mark.map(|mark| mark.credential);
+    assert_eq!(whose().as_deref(), Some("apic-prod/acme/shop/Key"));
+    fs::remove_file(fixture.file(".age")).unwrap();
+    assert_eq!(whose().as_deref(), Some("apic-prod/acme/shop/Key"));
+    fs::remove_file(fixture.file(".versions.json")).unwrap();
+    assert_eq!(whose(), None, "a person has freed it");
+}
+
+#[test]
 fn a_file_changed_by_hand_is_not_taken_for_ours() {
     let fixture = Fixture::new();
     let first = fixture.write(1);

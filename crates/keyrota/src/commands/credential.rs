@@ -84,7 +84,7 @@ impl Stand {
             Self::Retiring => "the old version is being ended and proved dead",
             Self::Held => "a person holds it as it is",
             Self::Protected => "the platform's own integration depends on it",
-            Self::Parked => "parked; waits for a person",
+            Self::Parked => "nothing is tried until a person asks for it",
             Self::Stray => "not made by Keyrota, with a successor's name",
             Self::Unmanaged => "no policy applies",
             Self::Gone => "no longer at the platform",
