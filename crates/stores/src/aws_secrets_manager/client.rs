@@ -157,8 +157,8 @@ impl Client {
             let scope = Scope { region: &self.region, service: "secretsmanager" };
             let signed = sigv4::sign(request.clone(), &credentials, scope, self.clock.now());
             let response = self.http.send(signed).await.map_err(|error| {
-                let mut failed = DriverError::from(error);
-                failed.message = format!("{doing}: {}", failed.message);
+                let message = format!("{doing} at {}: {error}", self.endpoint);
+                let mut failed = DriverError { message, ..DriverError::from(error) };
                 if intent == Intent::Read {
                     failed.effect = Effect::NotApplied;
                 }

@@ -101,10 +101,8 @@ impl Sts {
             request = sigv4::sign(request, credentials, scope, self.clock.now());
         }
         let response = self.http.send(request).await.map_err(|error| {
-            let mut failed = DriverError::from(error);
-            failed.effect = Effect::NotApplied;
-            failed.message = format!("{doing}: {}", failed.message);
-            failed
+            let message = format!("{doing} at {}: {error}", self.endpoint);
+            DriverError { message, effect: Effect::NotApplied, ..DriverError::from(error) }
         })?;
         if response.is_success() {
             return Ok(response);

@@ -105,6 +105,8 @@ fn kind(status: u16, words: &str) -> Kind {
         400 if words.contains("from non-versioned to versioned") => Kind::Unavailable,
         401 => Kind::Unauthorized,
         403 => Kind::Forbidden,
+        // Waiting does not make a mount or a namespace.
+        404 if ["no handler for route", "namespace not found"].iter().any(|text| words.contains(text)) => Kind::Invalid,
         404 => Kind::NotFound,
         408 | 412 => Kind::Unavailable,
         429 if words.contains("quota exceeded") => Kind::Throttled,
@@ -139,7 +141,11 @@ fn without_tokens(words: &str) -> String {
 }
 
 fn describe(doing: &str, status: u16, words: Option<String>) -> String {
+    let says = |text: &str| words.as_ref().is_some_and(|words| words.contains(text));
     let meaning = match status {
+        503 if says("sealed") => ", it is sealed: whoever holds the keys unseals it",
+        404 if says("no handler for route") => ", there is no such mount: correct `mount` or `namespace`",
+        404 if says("namespace not found") => ", there is no such namespace: correct `namespace`",
         300..=399 => ", a standby that points to the active server: name that one as `address`",
         412 => ", a server that has not caught up with our own write",
         472 | 473 => ", a standby of another cluster",
@@ -187,6 +193,9 @@ mod tests {
         check(Intent::Write, 500, r#"{"errors":["internal error"]}"#, Kind::Unavailable, Effect::Unknown);
         check(Intent::Read, 502, "", Kind::Unavailable, Effect::NotApplied);
         check(Intent::Write, 403, "", Kind::Forbidden, Effect::NotApplied);
+        check(Intent::Read, 404, "", Kind::NotFound, Effect::NotApplied);
+        let mount = r#"{"errors":["no handler for route \"x/data/y\""]}"#;
+        check(Intent::Read, 404, mount, Kind::Invalid, Effect::NotApplied);
         check(Intent::Write, 405, "", Kind::Invalid, Effect::NotApplied);
         check(Intent::Write, 204, "", Kind::Protocol, Effect::Unknown);
     }

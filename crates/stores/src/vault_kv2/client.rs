@@ -39,6 +39,15 @@ impl Server {
         Self { http: ports.http.clone(), address, namespace }
     }
 
+    /// Address and namespace, for people.
+    fn place(&self) -> String {
+        let address = self.address.as_str().trim_end_matches('/');
+        match &self.namespace {
+            Some(namespace) => format!("{address} in the namespace `{namespace}`"),
+            None => address.to_owned(),
+        }
+    }
+
     pub(super) fn without_namespace(&self) -> Self {
         Self { namespace: None, ..self.clone() }
     }
@@ -113,6 +122,18 @@ impl Client {
 
     pub(super) fn mount(&self) -> &str {
         &self.mount
+    }
+
+    /// Says where it went wrong, unless it is about one path alone.
+    pub(super) fn located(&self, error: DriverError) -> DriverError {
+        if matches!(error.kind, Kind::Invalid | Kind::Forbidden | Kind::Conflict) {
+            return error;
+        }
+        let words = match &error.source {
+            Some(http) if error.message == http.failure.to_string() => http.to_string(),
+            _ => error.message.clone(),
+        };
+        DriverError { message: format!("{}: {words}", self.server.place()), ..error }
     }
 
     /// `secret/data/app/x`, as policies and people name it.

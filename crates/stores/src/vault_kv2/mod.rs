@@ -76,15 +76,15 @@ impl SecretStore for VaultStore {
     }
 
     async fn check(&self) -> Result<Vec<String>, DriverError> {
-        self.preflight().await
+        self.preflight().await.map_err(|error| self.client.located(error))
     }
 
     async fn write(&self, request: &Delivery<'_>, _ticket: &Ticket) -> Result<StoreVersion, DriverError> {
-        self.deliver(request).await.map(store_version)
+        self.deliver(request).await.map(store_version).map_err(|error| self.client.located(error))
     }
 
     async fn inspect(&self, at: &SecretPath) -> Result<StoreState, DriverError> {
-        self.state(at).await
+        self.state(at).await.map_err(|error| self.client.located(error))
     }
 
     async fn discard(
@@ -93,7 +93,7 @@ impl SecretStore for VaultStore {
         version: &StoreVersion,
         _ticket: &Ticket,
     ) -> Result<Discarded, DriverError> {
-        self.destroy(at, version).await
+        self.destroy(at, version).await.map_err(|error| self.client.located(error))
     }
 
     fn policy_host(&self) -> Option<&dyn PolicyHost> {

@@ -45,7 +45,7 @@ impl VaultStore {
         let health: Health = parse(DOING, &response, Effect::NotApplied)?;
         let state = match (health.initialized, health.sealed) {
             (false, _) => "not initialised",
-            (true, true) => "sealed",
+            (true, true) => "sealed: whoever holds the keys unseals it",
             (true, false) => return Ok(format!("the server is up and unsealed (version {})", health.version)),
         };
         Err(DriverError::refused(Kind::Unavailable, format!("the server is {state}")))
@@ -152,7 +152,7 @@ fn no_path(error: &domain::InvalidId) -> DriverError {
 
 fn no_such_mount(error: DriverError, response: &HttpResponse) -> DriverError {
     let hint = match response.status {
-        403 => "the mount is not there, or the token has no right in it",
+        403 => "the mount is not there, or the token has no right in it: correct `mount` or `namespace`, or the policy",
         _ => return error,
     };
     DriverError { message: format!("{}; {hint}", error.message), ..error }

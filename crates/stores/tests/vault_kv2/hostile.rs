@@ -71,7 +71,8 @@ async fn what_is_no_kv_version_2_mount_is_refused() {
     // Without the preflight, a write is refused all the same and changes nothing.
     let store = stage.store(&format!("mount = \"nowhere\"\n{}", with_token(stage.bao.root_token())));
     let error = try_write(&stage, &*store, "app/key", "1", None).await.unwrap_err();
-    assert_eq!((error.kind, error.effect), (Kind::NotFound, Effect::NotApplied), "{error}");
+    assert_eq!((error.kind, error.effect), (Kind::Invalid, Effect::NotApplied), "{error}");
+    assert!(error.message.contains("there is no such mount: correct `mount`"), "{error}");
 }
 
 #[tokio::test]
@@ -158,4 +159,27 @@ async fn what_comes_back_in_base64_shows_no_secret_and_a_token_needs_no_prefix_t
         assert!(seen.contains("(..)") && !seen.contains("canary"), "{seen}");
         assert!(encoded.iter().all(|text| !seen.contains(&text[..6])), "{seen}");
     }
+}
+
+#[tokio::test]
+async fn whoever_reads_an_error_learns_where_it_happened_and_what_to_do() {
+    let stage = Stage::new();
+    let address = stage.bao.address();
+    let at = path("app/key");
+    let store = stage.root_store();
+    let sealed = json!({ "errors": ["Vault is sealed"] });
+    stage.rule(move |_| Fate::Answered(503, sealed.clone()));
+    let error = store.inspect(&at).await.unwrap_err();
+    assert!(error.message.starts_with(&format!("{address}: ")), "{error}");
+    assert!(error.message.contains("whoever holds the keys unseals it"), "{error}");
+
+    stage.rule(|_| Fate::NeverArrived);
+    let error = store.inspect(&at).await.unwrap_err();
+    assert!(error.message.starts_with(&format!("{address}: ")) && error.message.contains("lost on the way"), "{error}");
+
+    stage.rule(|_| Fate::Pass);
+    let store = stage.store(&format!("namespace = \"nope\"\n{}", with_token(stage.bao.root_token())));
+    let error = store.inspect(&at).await.unwrap_err();
+    assert!(error.message.contains("`nope`") || error.message.contains("correct `namespace`"), "{error}");
+    assert!(!error.kind.is_transient(), "waiting does not help: {error}");
 }

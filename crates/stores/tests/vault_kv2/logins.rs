@@ -209,7 +209,7 @@ async fn a_namespace_is_a_world_of_its_own() {
     assert_eq!(current(&*from_outside, "app/key").await.as_deref(), Some("1"));
     let nowhere = stage.store(&format!("namespace = \"team2\"\n{token}"));
     let error = nowhere.inspect(&path("app/key")).await.unwrap_err();
-    assert_eq!(error.kind, Kind::NotFound, "{error}");
+    assert_eq!(error.kind, Kind::Invalid, "{error}");
     assert!(error.message.contains("namespace not found"), "{error}");
 }
 
