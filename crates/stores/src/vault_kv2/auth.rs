@@ -170,7 +170,11 @@ impl Login {
             // Whatever became of the login, what the caller wants to do has not begun.
             outcome.map(Arc::new).map_err(|error| DriverError { effect: Effect::NotApplied, ..error })
         };
-        Attempts::LOGIN.make(&*self.clock, &*self.entropy, once).await
+        if let Some(away) = self.server.is_away() {
+            return Err(DriverError { effect: Effect::NotApplied, ..away });
+        }
+        let made = Attempts::LOGIN.make(&*self.clock, &*self.entropy, once).await;
+        made.inspect_err(|error| self.server.not_found(error))
     }
 
     async fn log_in_once(&self) -> Result<Token, DriverError> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use domain::SecretPath;
-use driver::{Clock, DriverError, Effect, Http, HttpRequest, HttpResponse, Kind, Method, Ports};
+use driver::{Clock, DriverError, Effect, Http, HttpFailure, HttpRequest, HttpResponse, Kind, Method, Ports};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use url::Url;
@@ -22,6 +22,14 @@ use super::{
 const LAG_TRIES_MAX: u32 = 6;
 const LAG_WAIT_FIRST: Duration = Duration::from_millis(100);
 
+/// A read that takes longer is repeated, and the server that lets it wait is away: every healthy one answers in less than a
+/// second. Six tries then end within about a minute.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// So long a server that could not be reached is not tried again: each attempt repeats its reads for six seconds and its
+/// login four times, and every credential and every step would wait for that anew. A run with one store away then ends
+/// within about a minute; a person who starts the server waits no longer than that.
+const AWAY_HOLDS: SignedDuration = SignedDuration::from_secs(60);
+
 /// No server lags so long. What shows less than we wrote for longer is the truth: somebody removed a secret and made it
 /// anew, or the server was restored from a copy.
 pub(super) const LAG_LONGEST: SignedDuration = SignedDuration::from_mins(10);
@@ -30,13 +38,16 @@ pub(super) const LAG_LONGEST: SignedDuration = SignedDuration::from_mins(10);
 #[derive(Debug, Clone)]
 pub(super) struct Server {
     http: Arc<dyn Http>,
+    clock: Arc<dyn Clock>,
     address: Url,
     namespace: Option<String>,
+    /// Why the server could not be reached at last, and when: one for all who speak to it.
+    away: Arc<Mutex<Option<(DriverError, Timestamp)>>>,
 }
 
 impl Server {
     pub(super) fn new(ports: &Ports, address: Url, namespace: Option<String>) -> Self {
-        Self { http: ports.http.clone(), address, namespace }
+        Self { http: ports.http.clone(), clock: ports.clock.clone(), address, namespace, away: Arc::default() }
     }
 
     /// Address and namespace, for people.
@@ -79,10 +90,46 @@ impl Server {
         if let Some(namespace) = &self.namespace {
             request = request.header("x-vault-namespace", namespace.clone());
         }
-        self.http.send(request).await.map_err(|error| {
+        if let Some(away) = self.is_away() {
+            return Err(away);
+        }
+        if reading {
+            request.timeout = READ_TIMEOUT;
+        }
+        let answer = self.http.send(request).await.map_err(|error| {
             let error = DriverError::from(error);
             if reading { DriverError { effect: Effect::NotApplied, ..error } } else { error }
-        })
+        });
+        match &answer {
+            Ok(_) => self.found(),
+            // A read was repeated before it failed.
+            Err(error) if reading => self.not_found(error),
+            Err(_) => {}
+        }
+        answer
+    }
+
+    /// Why it is not asked again yet.
+    pub(super) fn is_away(&self) -> Option<DriverError> {
+        self.still(&self.away.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn found(&self) {
+        *self.away.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// To be said of what was tried often enough.
+    pub(super) fn not_found(&self, error: &DriverError) {
+        let failure = error.source.as_ref().map(|http| http.failure);
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(failure, Some(HttpFailure::Unreachable | HttpFailure::Timeout)) && self.still(&away).is_none() {
+            *away = Some((error.clone(), self.clock.now()));
+        }
+    }
+
+    fn still(&self, away: &Option<(DriverError, Timestamp)>) -> Option<DriverError> {
+        let (error, since) = away.as_ref()?;
+        (self.clock.now().duration_since(*since) < AWAY_HOLDS).then(|| error.clone())
     }
 }
 
@@ -98,9 +145,10 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(ports: &Ports, address: Url, namespace: Option<String>, mount: String, account: Account) -> Self {
-        let login_server = Server::new(ports, address.clone(), account.namespace.clone());
+        let server = Server::new(ports, address, namespace);
+        let login_server = Server { namespace: account.namespace.clone(), ..server.clone() };
         Self {
-            server: Server::new(ports, address, namespace),
+            server,
             login: Login::new(ports, login_server, account),
             clock: ports.clock.clone(),
             mount,

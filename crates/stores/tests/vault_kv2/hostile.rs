@@ -183,3 +183,24 @@ async fn whoever_reads_an_error_learns_where_it_happened_and_what_to_do() {
     assert!(error.message.contains("`nope`") || error.message.contains("correct `namespace`"), "{error}");
     assert!(!error.kind.is_transient(), "waiting does not help: {error}");
 }
+
+#[tokio::test]
+async fn a_server_that_is_away_is_waited_for_once_and_asked_again_after_a_minute() {
+    let stage = Stage::new();
+    let store = stage.root_store();
+    stage.rule(|_| Fate::Unreachable);
+    let began = stage.clock.now();
+    let mut tried = Vec::new();
+    for number in 0..20 {
+        let error = store.inspect(&path(&format!("app/{number}"))).await.unwrap_err();
+        assert_eq!((error.kind, error.effect), (Kind::Unavailable, Effect::NotApplied), "{error}");
+        assert!(error.message.contains(&stage.bao.address()), "{error}");
+        tried.push(stage.calls("/v1/"));
+    }
+    assert!(tried.iter().all(|calls| *calls == 6), "the repetitions of one read: {tried:?}");
+    assert!(stage.clock.now().duration_since(began) < jiff::SignedDuration::from_secs(20));
+
+    stage.rule(|_| Fate::Pass);
+    stage.clock.advance(jiff::SignedDuration::from_secs(61));
+    store.inspect(&path("app/key")).await.unwrap();
+}

@@ -39,6 +39,8 @@ enum Fate {
     AnswerLost,
     /// It never arrived, and nobody knows.
     NeverArrived,
+    /// Nobody listens there.
+    Unreachable,
     Answered(u16, Value),
     /// The server did it, and somebody on the way answers with this status and text.
     AnsweredInstead(u16, &'static str),
@@ -88,6 +90,11 @@ impl Http for Network {
                 Err(lost())
             }
             Fate::NeverArrived => Err(lost()),
+            Fate::Unreachable => Err(HttpError {
+                failure: HttpFailure::Unreachable,
+                effect: Effect::NotApplied,
+                detail: "connection refused".to_owned(),
+            }),
             Fate::Answered(status, body) => {
                 Ok(HttpResponse { status, headers: Vec::new(), body: Body(body.to_string().into()) })
             }
