@@ -174,7 +174,7 @@ fn one_recipient_that_is_refused_keeps_nobody_else_waiting() {
 }
 
 #[test]
-fn what_is_stuck_escalates_and_is_told_again_each_day() {
+fn what_is_overdue_escalates_and_is_told_again_each_day() {
     let mail = MailServer::start(MailTls::Starttls);
     let world = told_by_mail(&mail, "--consumer-orgs 1 --apps 1 --age 95d");
     let path = world.live()[0].path();
@@ -185,10 +185,11 @@ fn what_is_stuck_escalates_and_is_told_again_each_day() {
     world.advance("6d");
     assert_eq!(after(&mail, &world, "run --once", 3), 3, "owner, operators, lead");
     let taken = mail.taken();
-    assert_eq!(subjects(&taken, LEAD), [format!("Keyrota: stuck: {path}")]);
+    assert_eq!(subjects(&taken, LEAD), [format!("Keyrota: overdue: {path}")]);
     let text = by_recipient(&taken)[LEAD][0].text();
-    assert!(text.contains("somebody else wrote there"), "{text}");
-    assert!(text.contains(&format!("then run `keyrota credential rotate {path}`")), "{text}");
+    assert!(text.contains("101 days old, past 100, and cannot be retired yet"), "{text}");
+    let why = by_recipient(&taken)[OPS].iter().map(|mail| mail.text()).collect::<String>();
+    assert!(why.contains("holds a value that was not delivered by Keyrota"), "{why}");
     for _ in 0..4 {
         world.advance("5h");
         assert_eq!(after(&mail, &world, "run --once", 3), 0, "they know");
