@@ -45,6 +45,35 @@ async fn the_policy_of_the_guide_suffices() {
 }
 
 #[tokio::test]
+async fn the_guide_for_gitlab_agrees_with_the_guide_for_vault() {
+    let guide = include_str!("../../../../docs/guides/run-from-gitlab-ci.md");
+    let after = |text: &str| guide.split_once(text).unwrap().1;
+    let delivers_to = after("store = \"bao\", path = \"").split('/').next().unwrap();
+    let policy = after("bao policy write keyrota-platform - <<'EOF'\n").split("EOF").next().unwrap();
+    let password = after("vault: ").split_once("/password@secret").unwrap().0;
+    assert!(guide.contains("readable = false") && guide.contains("VAULT_AUTH_ROLE: keyrota-platform"));
+    assert!(guide.contains(&format!("bao kv put secret/{password} @")));
+
+    let mut stage = Stage::new();
+    let kept = json!({ "data": { "password": "p", "client_secret": "s" } });
+    let place = format!("secret/data/{password}");
+    stage.by_hand(Method::Post, &place, kept).await;
+    let platform = stage.token(policy).await;
+    let (status, _) = stage.call(&platform, &[], Method::Get, &place, Value::Null).await;
+    assert_eq!(status, 200, "GitLab finds the password");
+    let keyrota = stage.token(POLICY).await;
+    let (status, _) = stage.call(&keyrota, &[], Method::Get, &place, Value::Null).await;
+    assert_eq!(status, 403, "Keyrota's own login does not");
+
+    stage.asked.written = vec![path(&format!("{delivers_to}/keyrota-preflight/keyrota-preflight/keyrota-preflight"))];
+    let store = stage.store(&format!("readable = false\n{}", with_token(&keyrota)));
+    store.check().await.unwrap();
+    let at = format!("{delivers_to}/acme/shop/key");
+    store.inspect(&path(&at)).await.unwrap();
+    assert_eq!(try_write(&stage, &*store, &at, "1", None).await.unwrap(), "1");
+}
+
+#[tokio::test]
 async fn a_missing_right_is_named() {
     let stage = Stage::new();
     let token = stage.token(TOO_LITTLE).await;
