@@ -150,6 +150,15 @@ fn is_variable(name: &str) -> bool {
 }
 
 impl FormTemplate for FormConfig {
+    fn in_full(&self) -> String {
+        match self {
+            Self::Fields(fields) => format!("fields {fields:?}"),
+            Self::Json { field, document } => format!("json {field:?} {document:?}"),
+            Self::Dotenv { field, lines } => format!("dotenv {field:?} {lines:?}"),
+            Self::Value { field, pieces } => format!("value {field:?} {pieces:?}"),
+        }
+    }
+
     fn render(&self, secret: &SecretMap) -> Result<(SecretMap, Form), String> {
         match self {
             Self::Fields(fields) => {

@@ -139,11 +139,15 @@ fn a_named_person_may_answer_for_it_for_a_time() {
     let world = World::with_policy("--consumer-orgs 1 --apps 1 --age 91d", consumers);
     let path = world.live()[0].path();
     world.run().exits(0);
-    world.keyrota(&format!("credential waive {path} --consumer billing --within 1d --by vera --reason restart")).exits(0);
+    world
+        .keyrota(&format!("credential waive {path} --consumer billing --within 1d --by vera --reason restart"))
+        .exits(0);
     world.advance("6d");
     world.run().exits(3);
     assert_eq!(finding(&world, &path), ["not_acknowledged"], "a waiver that is over answers for nothing");
-    world.keyrota(&format!("credential waive {path} --consumer billing --within 1d --by vera --reason restart")).exits(0);
+    world
+        .keyrota(&format!("credential waive {path} --consumer billing --within 1d --by vera --reason restart"))
+        .exits(0);
     world.run().exits(0);
     assert_eq!(world.live().len(), 1);
     for within in ["400d", "0d"] {
@@ -196,10 +200,6 @@ fn what_drifts_is_found_and_put_right_only_where_the_policy_says_so() {
 }
 
 #[test]
-fn a_consumer_of_another_environment_is_refused_with_the_configuration() {
-    let world = World::new("--consumer-orgs 1 --apps 1 --age 95d");
-    world.reconfigure(
-#[test]
 fn what_was_written_by_hand_is_not_covered_because_of_age() {
     let world = World::new("--consumer-orgs 1 --apps 1 --age 95d");
     let path = world.live()[0].path();
@@ -238,6 +238,10 @@ fn a_place_that_is_named_later_is_said_to_have_nothing_until_it_is_delivered_to(
     assert_eq!(world.live().len(), 1, "nothing was issued for it");
 }
 
+#[test]
+fn a_consumer_of_another_environment_is_refused_with_the_configuration() {
+    let world = World::new("--consumer-orgs 1 --apps 1 --age 95d");
+    world.reconfigure(
         "quiet_for = \"24h\"",
         "quiet_for = \"24h\"\nenvironment = \"staging\"\nconsumers = [{ name = \"billing\", environment = \"production\" }]",
     );

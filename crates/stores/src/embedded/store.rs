@@ -101,7 +101,7 @@ impl SecretStore for EmbeddedStore {
                 fingerprint: Some(self.reader.keyring.fingerprint(&content)),
             });
         }
-        Ok(StoreState { versions, environment: None })
+        Ok(StoreState { versions, ..StoreState::default() })
     }
 
     async fn discard(

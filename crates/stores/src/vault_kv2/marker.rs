@@ -16,7 +16,7 @@ const RECORDS_MAX: usize = 16;
 /// The server's own limit for one note.
 const NOTE_BYTES_MAX: usize = 512;
 const RECORD: &str = "keyrota-v";
-const CREDENTIAL: &str = "keyrota-credential";
+pub(super) const CREDENTIAL: &str = "keyrota-credential";
 const ROTATION: &str = "keyrota-rotation";
 pub(super) const ENVIRONMENT: &str = "environment";
 
