@@ -158,7 +158,7 @@ impl<'a> Work<'a> {
             live_max: None,
         };
         let ticket = self.journal.begin(&intent).await?;
-        Ok(self.journal.finish(&ticket, self.id, &self.rotation, outcome, self.at).await?)
+        Ok(self.journal.finish(&ticket, &intent, &self.rotation, outcome, self.at).await?)
     }
 
     /// A step that can be repeated for as long as one likes.

@@ -164,6 +164,18 @@ fn every_store_keeps_the_contract() {
 }
 
 #[test]
+fn a_check_reaches_the_disk() {
+    let dir = TempDir::new().unwrap();
+    wait(async {
+        let fixture = Fixture::new(Db::open(dir.path(), Access::Engine).unwrap());
+        let logged = || fs::metadata(dir.path().join("keyrota.db-wal")).map_or(0, |log| log.len());
+        let before = logged();
+        assert_eq!(fixture.store.check().await.unwrap(), ["the database can be written"]);
+        assert!(logged() > before, "nothing was written, so that nothing was learned");
+    });
+}
+
+#[test]
 fn a_version_is_invisible_until_promoted() {
     wait(async {
         let fixture = Fixture::new(Db::in_memory().unwrap());
