@@ -187,7 +187,9 @@ impl Finding {
                 "free a slot at the platform; where a rotation beside it is under way, wait: its end frees one"
             }
             Self::Parked { .. } => "mend the cause, then run `keyrota credential rotate CREDENTIAL`",
-            Self::Retrying { .. } => "a later run tries again; where the cause names a login or a setting, mend it first",
+            Self::Retrying { .. } => {
+                "a later run tries again; where the cause names a login or a setting, mend it first"
+            }
             Self::VersionMissing { .. } => "wait for the next listing, or look at the platform",
             Self::CurrentGone { .. } => {
                 "run `keyrota credential rotate CREDENTIAL` for a new one, or restore it at the platform"
