@@ -194,11 +194,23 @@ fn a_password_that_a_person_changes() {
     world.run().exits(0);
     assert!(read(PASSWORD_PATH, "password").starts_with("By-hand-"));
     assert_ne!(read(TOKEN_PATH, "token"), first, "the parent has turned, so the token is minted anew");
+    the_same_password_is_no_new_one(&world, &read(PASSWORD_PATH, "password"));
     // The configured password is dead now, and the one that was handed over is used.
     world.advance("12h");
     let second = read(TOKEN_PATH, "token");
     world.run().exits(0);
     assert_ne!(read(TOKEN_PATH, "token"), second);
+}
+
+/// Whoever hands over what was to be replaced has changed nothing, and it would be called dead while it works.
+fn the_same_password_is_no_new_one(world: &World, password: &str) {
+    world.keyrota("credential rotate apisec/Acme/svc-ci/password").exits(3);
+    let tasks = world.keyrota("task list --output json").exits(0).objects();
+    let ran = world.keyrota_reads(&format!("task complete {} --file -", tasks[0]["id"]), password).exits(1);
+    assert!(ran.stderr.contains("which is to be replaced: nothing was changed at the platform"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains(password), "{}", ran.stderr);
+    hand_over(world, "password", "Never-Set-At-All-2");
+    world.run();
 }
 
 /// In the next generation a person makes every token, and removes the one before.

@@ -300,6 +300,11 @@ fn where_no_call_creates_a_person_does_and_is_never_hurried_past() {
     let dead = by_hand("app-001");
     estate.world.tamper(&json!({ "action": "remove_by_hand", "names": ["app-001", "key"], "content": dead }));
     let own = format!("client_id={}\nclient_secret={}\n", old.client_id, old.client_secret);
+    // A good one, made just now in another application: no listing has shown it yet.
+    let elsewhere = by_hand("app-002");
+    let ran = estate.complete(task, "wrong.env", &elsewhere).exits(1);
+    assert!(ran.stderr.contains("does not have") && ran.stderr.contains("portal/app-001/key"), "{}", ran.stderr);
+    estate.world.tamper(&json!({ "action": "remove_by_hand", "names": ["app-002", "key"], "content": elsewhere }));
     for content in ["canary-rubbish", &made_up, &dead, &own] {
         let ran = estate.complete(task, "wrong.env", content).exits(1);
         assert!(ran.stderr.contains("error[KR0511]"), "{}", ran.stderr);

@@ -345,6 +345,26 @@ fn a_removal_that_nothing_can_prove_is_somebodys_word() {
     assert!(world.tasks().is_empty());
 }
 
+/// An old file that still works proves that nothing was removed, and no word stands against that later.
+#[test]
+fn a_word_does_not_stand_against_a_trial() {
+    let world = tenant("--keys 2 --protected 1 --age 95d", "");
+    world.run().exits(3);
+    let made = world.tamper(&json!({ "action": "add_key", "name": "key-1", "role": "super" }));
+    let file = world.save("new.key", &made.to_string());
+    world.complete(&world.one_task("issue"), &format!("--file {file}"));
+    world.advance("6d");
+    world.run().exits(3);
+    let removal = world.one_task("revoke");
+    let old = world.save("old.key", &world.key_file("key-1").to_string());
+    check_refused(&world.complete(&removal, &format!("--file {old}")), "still accepted");
+    check_refused(&world.complete(&removal, "--on-my-word"), "still accepted");
+    world.tamper(&json!({ "action": "delete_key", "access_id": removal["handle"] }));
+    world.complete(&removal, "").exits(0);
+    let history = world.keyrota("credential history secid/acme/legacy/key-1").exits(0).stdout;
+    assert!(history.contains("proved dead: refused"), "{history}");
+}
+
 /// Keys that are still to be made: an OAuth client, the successor of the key files, and a key that is wanted as a file.
 #[test]
 fn what_is_declared_is_asked_for_and_made() {

@@ -126,6 +126,7 @@ fn what_a_run_called_out_is_shown_afterwards() {
 
     world.clear_faults();
     world.run().exits(0);
+    assert_eq!(world.live().len(), 6, "the others begin in the very run in which the first one comes through");
     let status = world.keyrota("status --output json").exits(0).json();
     assert_eq!((&status["halted_policies"], &status["attention"]), (&serde_json::json!([]), &serde_json::json!([])));
 }
