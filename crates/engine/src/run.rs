@@ -317,6 +317,7 @@ fn take(report: &mut RunReport, walked: Vec<(i64, Walked)>) {
         if !walked.steps.is_empty() {
             report.touched += 1;
         }
+        report.attention.extend(walked.credential.zip(walked.missed));
         for step in walked.steps {
             *report.performed.entry(step).or_default() += 1;
         }

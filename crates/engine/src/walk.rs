@@ -3,7 +3,7 @@
 use std::{collections::HashSet, fmt::Debug, time::Duration as StdDuration};
 
 use db::Entry;
-use domain::{Cause, CredentialId, Duration, Mode, Plan, Planned, Step, planted};
+use domain::{Cause, CredentialId, Duration, Finding, Mode, Plan, Planned, Reason, Step, planted};
 
 use crate::{Applied, Engine, ObserveError, RunRequest, perform::Performed};
 
@@ -44,6 +44,8 @@ pub(crate) struct Walked {
     pub(crate) credential: Option<CredentialId>,
     pub(crate) steps: Vec<&'static str>,
     pub(crate) plan: Plan,
+    /// It was switched on again since somebody missed it. The plan that follows says no more of that.
+    pub(crate) missed: Option<Finding>,
     /// It went back: whatever it does now proves nothing.
     pub(crate) back: bool,
     pub(crate) end: End,
@@ -74,8 +76,14 @@ impl Engine {
     /// `may_begin`: whether a rotation may be begun, should it come to that. Under a policy that has proved nothing
     /// yet, it is another credential's turn.
     pub(crate) async fn walk(&self, id: i64, may_begin: bool, walk: &Walk<'_>) -> Walked {
-        let mut walked =
-            Walked { credential: None, steps: Vec::new(), plan: Plan::default(), back: false, end: End::Unfinished };
+        let mut walked = Walked {
+            credential: None,
+            steps: Vec::new(),
+            plan: Plan::default(),
+            missed: None,
+            back: false,
+            end: End::Unfinished,
+        };
         walked.end = match self.go(id, may_begin, walk, &mut walked).await {
             Ok(end) => end,
             Err(WalkError::Look(ObserveError::Listing { source, .. })) if source.kind.is_systemic() => {
@@ -141,6 +149,9 @@ impl Engine {
             looked = false;
             match self.perform(issuer, &entry, &applied, &due).await? {
                 Performed::Done => {
+                    if let Reason::UsedWhileDisabled { last_used } = due.reason {
+                        walked.missed = Some(Finding::UsedWhileDisabled { last_used });
+                    }
                     walked.steps.push(due.step.word());
                     walk.progress.performed(&entry.observed.credential, &due.step);
                 }

@@ -427,7 +427,8 @@ fn who_misses_a_key_gets_it_back() {
     world.advance("4m");
     assert_eq!(world.gateway().get("/ping", &[("x-api-key", &old.key)]).status, 401);
     world.advance("40m");
-    let run = world.run();
+    let run = world.run().exits(3);
     assert_eq!(run.json()["performed"]["enable"], 1, "{}", run.stdout);
+    assert!(run.stderr.contains("the old version was tried"), "{}", run.stderr);
     assert_eq!(world.gateway().get("/ping", &[("x-api-key", &old.key)]).status, 200);
 }

@@ -124,7 +124,8 @@ async fn a_product_that_waits_is_no_success_until_somebody_approves_it() {
 /// Whoever approves does it once, so the message names all of them.
 #[tokio::test]
 async fn every_product_that_waits_is_named() {
-    let stage = Setup::small("x").and("approval-refused", "").stage();
+    let many = vec![("generation", "x"), ("developers", "6"), ("apps", "5"), ("age", "95d"), ("approval-refused", "")];
+    let stage = Setup { options: many, ..Setup::default() }.stage();
     let all = stage.list().await;
     let has_both = |found: &&Found| {
         let products = stage.key(found.handle.as_str())["products"].to_string();
