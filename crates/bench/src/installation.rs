@@ -7,6 +7,8 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use db::{Access, Db};
+use secret::{Keyring, RootKey, Secret};
 use tempfile::TempDir;
 
 /// The destination and the ages that most people begin with.
@@ -44,6 +46,14 @@ impl Installation {
 
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.path().join("keyrota-data")
+    }
+
+    /// Makes the database with its data key, which no command that only reads does.
+    pub(crate) async fn make_database(&self) -> anyhow::Result<()> {
+        let text = std::fs::read_to_string(self.folder.path().join("root.key"))?;
+        let (_, wrapped) = Keyring::create(&RootKey::parse(&Secret::from_text(text.trim()))?)?;
+        Db::open(&self.data_dir(), Access::Engine)?.store_wrapped_key(&wrapped).await?;
+        Ok(())
     }
 
     /// Runs a command to its end, as long as a user waits for it, and answers what it printed.

@@ -66,8 +66,7 @@ impl Pass {
         let runtime = crate::runtime()?;
         let platform = runtime.block_on(Platform::serve(1, 1, &[]))?;
         let installation = Installation::new(&platform.issuer(1))?;
-        // Makes the database with its data key, which no command that only reads does.
-        installation.keyrota(&["check"])?;
+        runtime.block_on(installation.make_database())?;
         runtime.block_on(estate::fill(&installation.data_dir(), size, Timestamp::now()))?;
         let steps = estate::due(size) + estate::in_rotation(size);
         let survey = || survey_apart(&installation.data_dir());

@@ -9,7 +9,7 @@ use driver::IssuerCheck;
 use engine::ConfiguredIssuer;
 use serde_json::json;
 
-use super::clashes::Clashes;
+use super::clashes::Places;
 use crate::{
     complaint::{Code, Complaint, Exit},
     config::{Config, SecretFile},
@@ -171,8 +171,13 @@ fn policy_line(policy: &crate::config::PolicyConfig) -> Checked {
 
 /// Places that credentials of the last listing would fight for.
 async fn clash_lines(opened: &Opened) -> Result<Vec<Checked>, Complaint> {
-    let mut clashes = Clashes::default();
-    survey(opened, &opened.db.issuer_states().await?, |surveyed| clashes.take(&surveyed))?;
+    let states = opened.db.issuer_states().await?;
+    let mut places = Places::default();
+    survey(opened, &states, |surveyed| places.take(&surveyed))?;
+    let mut clashes = places.doubled();
+    if clashes.is_suspected() {
+        survey(opened, &states, |surveyed| clashes.take(&surveyed))?;
+    }
     let line = |what| Checked { on: "delivery".to_owned(), result: Verdict::Reduced, what };
     Ok(clashes.sentences(&Selector::everything()).map(line).collect())
 }

@@ -9,7 +9,7 @@ use secret::Keyring;
 use serde_json::json;
 
 use super::{
-    clashes::Clashes,
+    clashes::Places,
     discover::tell_observations,
     plan_file::{PlanFile, named, read_plan},
     relative, rfc3339, selector, tell_nobody,
@@ -34,9 +34,9 @@ pub(crate) async fn plan(shell: &Shell, args: &PlanArgs) -> Ended {
     let opened = Opened::open(shell, access).await?;
     let mut looked = RunReport::default();
     let mut planned = Planned::default();
-    let mut clashes = Clashes::default();
+    let mut places = Places::default();
     let each = |surveyed: Surveyed| {
-        clashes.take(&surveyed);
+        places.take(&surveyed);
         planned.take(&surveyed, &selector, until, &opened.keyring);
     };
     if args.stored {
@@ -48,6 +48,10 @@ pub(crate) async fn plan(shell: &Shell, args: &PlanArgs) -> Ended {
     }
     print(shell, &planned.lines, &planned.nows)?;
     let mut exit = tell_observations(shell, &looked).max(tell_findings(shell, &planned.findings));
+    let mut clashes = places.doubled();
+    if clashes.is_suspected() {
+        survey(&opened, &opened.db.issuer_states().await?, |surveyed| clashes.take(&surveyed))?;
+    }
     for clash in clashes.sentences(&selector) {
         shell.voice.warn(&clash);
         exit = exit.max(Exit::Attention);
