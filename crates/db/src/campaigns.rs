@@ -1,8 +1,8 @@
 //! Campaigns: everything that a leak exposed, replaced at once, down to an account that adds up.
 
-use domain::{CredentialId, Timestamp, VersionNumber};
+use domain::{CredentialId, DeathEvidence, Timestamp, VersionNumber};
 
-use crate::{Db, ReadError, Row, Rows, Unit, Word, WriteError, decisions::compromised, values};
+use crate::{Db, ReadError, Row, Rows, Unit, Word, WriteError, decisions::compromised, values, words::parse_evidence};
 
 /// Members written in one unit: enough to share a sync, few enough that other writers are not kept waiting.
 const MEMBERS_PER_UNIT: usize = 200;
@@ -163,8 +163,8 @@ impl Db {
                 v.presence = 'gone' AND v.revoked_at IS NULL AND v.sealed IS NULL
                     AND c.rotation_from IS DISTINCT FROM v.number,
                 v.dead_by,
-                (SELECT max(t.ended_by) FROM task t WHERE t.credential_id = v.credential_id AND t.ask = 'revoke'
-                    AND t.version = v.number AND t.ended_by IS NOT NULL)
+                (SELECT t.ended_by FROM task t WHERE t.credential_id = v.credential_id AND t.ask = 'revoke'
+                    AND t.version = v.number AND t.ended_by IS NOT NULL ORDER BY t.id DESC LIMIT 1)
             FROM campaign_member m JOIN credential c ON c.id = m.credential_id
             JOIN version v ON v.credential_id = m.credential_id AND v.number = m.version
             WHERE m.campaign_id = $1 ORDER BY c.credential, m.version";
@@ -183,9 +183,14 @@ fn fate(row: &Row<'_>) -> Result<MemberFate, ReadError> {
     let flag = |column: usize| row.get::<bool>(column);
     let ended = flag(3)?;
     if flag(2)? {
-        return Ok(match row.get::<Option<&str>>(13)? {
-            Some("word") => MemberFate::OnWord { by: row.get::<Option<String>>(14)?.unwrap_or_default() },
-            evidence => MemberFate::ProvedDead { tried: evidence == Some("refused") },
+        // What was proved before that was written down counts as on record.
+        let evidence = match row.get::<Option<&str>>(13)? {
+            Some(_) => row.parse(13, parse_evidence)?,
+            None => DeathEvidence::Record,
+        };
+        return Ok(match evidence {
+            DeathEvidence::Word => MemberFate::OnWord { by: row.get::<Option<String>>(14)?.unwrap_or_default() },
+            evidence => MemberFate::ProvedDead { tried: evidence == DeathEvidence::Refused },
         });
     }
     if flag(12)? {

@@ -1,6 +1,6 @@
 //! The words under which domain values stand in columns. A row keeps its meaning when code is renamed.
 
-use domain::{Ask, Cause, Drifted, Origin, Phase, Presence, VersionNumber};
+use domain::{Ask, Cause, DeathEvidence, Drifted, Origin, Phase, Presence, VersionNumber};
 
 /// A word that this program does not know: written by a newer one, or by hand.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +41,11 @@ pub(crate) fn parse_presence(word: &str) -> Result<Presence, UnknownWord> {
         "gone" => Ok(Presence::Gone),
         other => Err(UnknownWord(other.to_owned())),
     }
+}
+
+pub(crate) fn parse_evidence(word: &str) -> Result<DeathEvidence, UnknownWord> {
+    let known = DeathEvidence::ALL.into_iter().find(|evidence| evidence.word() == word);
+    known.ok_or_else(|| UnknownWord(word.to_owned()))
 }
 
 pub(crate) fn parse_phase(word: &str) -> Result<Phase, UnknownWord> {

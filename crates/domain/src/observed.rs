@@ -58,8 +58,8 @@ impl Observed {
     }
 
     /// What consumers are meant to use. In a rotation, its successor from the first promotion on, also while it is delivered
-    /// once more to a place that has lost it. When none is under way,
-    /// what we delivered last, while it lives; else the newest version, see [`Observed::newest`].
+    /// once more to a place that has lost it. When none is under way, what we delivered last, while it lives; else the
+    /// newest version, see [`Observed::newest`].
     pub fn current(&self) -> Option<&Version> {
         if let Some(rotation) = &self.rotation {
             let serves = |to: &&Version| rotation.serves() || to.delivered_at >= Some(rotation.started_at);

@@ -325,9 +325,8 @@ fn check_golden(world: &World, task: &Value) {
     );
 }
 
-/// What nothing can prove is somebody's word, by name.
-#[test]
-fn a_removal_that_nothing_can_prove_is_somebodys_word() {
+/// A tenant at which a person made the successor of `key-1` and is asked to remove the old one; the task.
+fn asked_to_remove() -> (World, Value) {
     let world = tenant("--keys 2 --protected 1 --age 95d", "");
     world.run().exits(3);
     let made = world.tamper(&json!({ "action": "add_key", "name": "key-1", "role": "super" }));
@@ -336,6 +335,13 @@ fn a_removal_that_nothing_can_prove_is_somebodys_word() {
     world.advance("6d");
     world.run().exits(3);
     let removal = world.one_task("revoke");
+    (world, removal)
+}
+
+/// What nothing can prove is somebody's word, by name.
+#[test]
+fn a_removal_that_nothing_can_prove_is_somebodys_word() {
+    let (world, removal) = asked_to_remove();
     world.tamper(&json!({ "action": "delete_key", "access_id": removal["handle"] }));
     check_refused(&world.complete(&removal, ""), "never held here");
     let said = world.complete(&removal, "--on-my-word").exits(0);
@@ -348,14 +354,7 @@ fn a_removal_that_nothing_can_prove_is_somebodys_word() {
 /// An old file that still works proves that nothing was removed, and no word stands against that later.
 #[test]
 fn a_word_does_not_stand_against_a_trial() {
-    let world = tenant("--keys 2 --protected 1 --age 95d", "");
-    world.run().exits(3);
-    let made = world.tamper(&json!({ "action": "add_key", "name": "key-1", "role": "super" }));
-    let file = world.save("new.key", &made.to_string());
-    world.complete(&world.one_task("issue"), &format!("--file {file}"));
-    world.advance("6d");
-    world.run().exits(3);
-    let removal = world.one_task("revoke");
+    let (world, removal) = asked_to_remove();
     let old = world.save("old.key", &world.key_file("key-1").to_string());
     check_refused(&world.complete(&removal, &format!("--file {old}")), "still accepted");
     check_refused(&world.complete(&removal, "--on-my-word"), "still accepted");
