@@ -25,7 +25,7 @@ pub enum TaskError {
     Unreadable(String),
     #[error("{0} is on record already: it is an older version, not the new one")]
     KnownAlready(Handle),
-    #[error("it is the secret of version {0}, which is to be replaced: nothing was changed at the platform")]
+    #[error("it is the secret of version {0}: nothing new was made at the platform")]
     Unchanged(VersionNumber),
     #[error("the platform does not have {handle} as one of {credential}: it was made in another place, or shows later")]
     Elsewhere { handle: Handle, credential: CredentialId },

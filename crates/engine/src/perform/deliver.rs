@@ -257,7 +257,8 @@ impl Work<'_> {
             None => "nothing was written".to_owned(),
         };
         Err(StepEnd::Park(format!(
-            "{destination} belongs to another credential, perhaps of another installation: it bears the mark of `{}`;              {stays}; deliver to another path, or, if nobody delivers that one any more, take `{}` away there",
+            "{destination} belongs to another credential, perhaps of another installation: it bears the mark of `{}`; \
+             {stays}; deliver to another path, or, if nobody delivers that one any more, take `{}` away there",
             mark.credential, mark.kept_as
         )))
     }

@@ -207,7 +207,11 @@ fn the_same_password_is_no_new_one(world: &World, password: &str) {
     world.keyrota("credential rotate apisec/Acme/svc-ci/password").exits(3);
     let tasks = world.keyrota("task list --output json").exits(0).objects();
     let ran = world.keyrota_reads(&format!("task complete {} --file -", tasks[0]["id"]), password).exits(1);
-    assert!(ran.stderr.contains("which is to be replaced: nothing was changed at the platform"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("it is the secret of version 1: nothing new was made at the platform"),
+        "{}",
+        ran.stderr
+    );
     assert!(!ran.stderr.contains(password), "{}", ran.stderr);
     hand_over(world, "password", "Never-Set-At-All-2");
     world.run();
