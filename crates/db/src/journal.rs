@@ -201,8 +201,7 @@ impl Journal {
             db.write(Unit::new().run(sql, values![], Rows::Any)).await?;
         }
         let epoch = db.row("SELECT epoch FROM engine_epoch", values![], |row| row.get(0)).await?;
-        let last = db.row("SELECT coalesce(max(id), 0) FROM journal", values![], |row| row.get::<i64>(0)).await?;
-        let next = AtomicI64::new(last.unwrap_or_default() + 1);
+        let next = AtomicI64::new(db.last_journal_entry().await? + 1);
         Ok(Self { db, epoch: epoch.unwrap_or_default(), next })
     }
 

@@ -60,10 +60,13 @@ impl Attempts {
     }
 }
 
-/// Doubles from attempt to attempt; half of it is fixed, half random, so that many that failed together do not come
-/// back together.
+/// Doubles from attempt to attempt.
 fn backoff(first: Duration, attempt: u32, random: u64) -> Duration {
-    let full = first.saturating_mul(1 << attempt.min(10)).min(PAUSE_LONGEST);
+    half_random(first.saturating_mul(1 << attempt.min(10)).min(PAUSE_LONGEST), random)
+}
+
+/// Between half of a pause and all of it, so that many that failed together do not come back together.
+pub fn half_random(full: Duration, random: u64) -> Duration {
     let share = (random % 1000) as f64 / 1000.0;
     full.mul_f64(0.5 + share / 2.0)
 }

@@ -16,7 +16,7 @@ mod settings;
 mod store;
 mod ticket;
 
-pub use attempts::Attempts;
+pub use attempts::{Attempts, half_random};
 pub use calls::{Budget, Calls};
 pub use error::{DriverError, Effect, Kind};
 pub use http::{Body, Http, HttpError, HttpFailure, HttpRequest, HttpResponse, Method};

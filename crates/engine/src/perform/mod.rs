@@ -11,7 +11,7 @@ use std::time::Duration as StdDuration;
 
 use db::{BeginError, Entry, Intent, Outcome};
 use domain::{Ask, Cause, Duration, Planned, Reason, RotationId, Step, Timestamp, planted};
-use driver::{DriverError, Effect, Kind, Ticket};
+use driver::{DriverError, Effect, Kind, Ticket, half_random};
 use planner::ASK_AGAIN_LONGEST;
 
 use crate::{Applied, Engine, IssuerHandle, crash};
@@ -248,12 +248,10 @@ fn cause_of(entry: &Entry, reason: &Reason) -> Cause {
     requested.unwrap_or(if *reason == Reason::ParentTurned { Cause::ParentTurned } else { Cause::Age })
 }
 
-/// Doubles from attempt to attempt; half of it is fixed, half random, so that many that failed together do not come
-/// back together.
+/// Doubles from attempt to attempt.
 fn backoff(attempt: u32, random: u64) -> StdDuration {
     let full = BACKOFF_FIRST.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(BACKOFF_LONGEST);
-    let share = (random % 1000) as f64 / 1000.0;
-    full.mul_f64(0.5 + share / 2.0)
+    half_random(full, random)
 }
 
 fn ask_again_at(now: Timestamp, since: Timestamp) -> Timestamp {
