@@ -25,8 +25,10 @@ impl Places {
     /// What stands there twice, mostly nothing. Another survey tells whose it is.
     pub(super) fn doubled(mut self) -> Clashes {
         self.numbers.sort_unstable();
-        let twice =
-            self.numbers.windows(2).filter_map(|two| (two.first() == two.last()).then(|| two.first().copied())?);
+        let twice = self.numbers.windows(2).filter_map(|two| match two {
+            [one, next] if one == next => Some(*one),
+            _ => None,
+        });
         Clashes { hasher: self.hasher, suspects: twice.collect(), firsts: HashMap::new(), found: Vec::new() }
     }
 }

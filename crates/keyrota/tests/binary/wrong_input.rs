@@ -140,6 +140,13 @@ fn a_wrong_password() {
       state: nothing was changed
       hint: check the login in its [[issuer]] table, then run `keyrota check`
     "#);
+    let status = world.keyrota("status").exits(3);
+    assert!(
+        status.stderr.starts_with("warning: `apic` could not be observed when it was last tried: "),
+        "{}",
+        status.stderr
+    );
+    assert!(status.stderr.contains("login refused") && status.stderr.contains("`keyrota check`"), "{}", status.stderr);
 }
 
 #[test]
